@@ -1,0 +1,11 @@
+/*
+ * thrum: green threads on all cores for C programs.
+ *
+ * The umbrella: includes every public header. Each stands alone too.
+ */
+#ifndef THRUM_H
+#define THRUM_H
+
+#include <thrum/base.h>
+
+#endif

@@ -1,0 +1,169 @@
+#include "base/fault.h"
+
+/* An empty translation unit is no C; a build without the injector keeps this one name. */
+typedef int fault_is_compiled_out;
+
+#if defined(TH_FAULTS)
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RULES_MAX = 16 };
+
+struct rule {
+    enum th_sys_call call;
+    uint64_t first; /* 1 is the first call after the plan was set */
+    uint64_t last;
+    int code;           /* -errno, or 0: shorten */
+    size_t short_bytes; /* with code 0 */
+};
+
+/* Rules are written while no other thread is in a seam: at start, or by a test between its phases. */
+static struct rule rules[RULES_MAX];
+static th_atomic32 rule_count;
+static th_atomic64 calls[TH_SYS_COUNT];
+static th_atomic64 hits[TH_SYS_COUNT];
+
+static const char *const call_names[TH_SYS_COUNT] = {
+#define CALL_NAME(name) [TH_SYS_##name] = #name,
+    TH_SYS_CALLS(CALL_NAME)
+#undef CALL_NAME
+};
+
+static const struct {
+    const char *name;
+    int code;
+} errnos[] = {
+#define ERRNO(name) \
+    {               \
+#name, name \
+    }
+    ERRNO(EACCES), ERRNO(EAGAIN),  ERRNO(EBADF),  ERRNO(EBUSY),        ERRNO(ECANCELED), ERRNO(ECONNRESET),
+    ERRNO(EEXIST), ERRNO(EFAULT),  ERRNO(EINTR),  ERRNO(EINVAL),       ERRNO(EIO),       ERRNO(EMFILE),
+    ERRNO(ENFILE), ERRNO(ENOBUFS), ERRNO(ENOENT), ERRNO(ENOMEM),       ERRNO(ENOSPC),    ERRNO(ENOSYS),
+    ERRNO(EPERM),  ERRNO(EPIPE),   ERRNO(ERANGE), ERRNO(ECONNREFUSED), ERRNO(ETIMEDOUT),
+#undef ERRNO
+};
+
+static bool parse_call(const char *text, size_t length, enum th_sys_call *call)
+{
+    for (int i = 0; i < TH_SYS_COUNT; i++) {
+        if (strlen(call_names[i]) == length && memcmp(call_names[i], text, length) == 0) {
+            *call = (enum th_sys_call)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_when(const char *text, struct rule *rule)
+{
+    if (strncmp(text, "*:", 2) == 0) {
+        rule->first = 1;
+        rule->last = UINT64_MAX;
+        return true;
+    }
+    char *end;
+    rule->first = strtoull(text, &end, 10);
+    rule->last = rule->first;
+    if (*end == '+') {
+        rule->last = UINT64_MAX;
+        end++;
+    } else if (*end == 'x') {
+        uint64_t count = strtoull(end + 1, &end, 10);
+        if (count == 0)
+            return false;
+        rule->last = rule->first + count - 1;
+    }
+    return rule->first > 0 && *end == ':';
+}
+
+static bool parse_what(const char *text, struct rule *rule)
+{
+    if (strncmp(text, "short=", 6) == 0) {
+        char *end;
+        rule->code = 0;
+        rule->short_bytes = strtoul(text + 6, &end, 10);
+        return end != text + 6 && *end == '\0' && (rule->call == TH_SYS_read || rule->call == TH_SYS_write);
+    }
+    for (size_t i = 0; i < TH_COUNT_OF(errnos); i++) {
+        if (strcmp(text, errnos[i].name) == 0) {
+            rule->code = -errnos[i].code;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_rule(const char *text, struct rule *rule)
+{
+    const char *when = strchr(text, ':');
+    if (when == NULL || !parse_call(text, (size_t)(when - text), &rule->call))
+        return false;
+    const char *what = strchr(when + 1, ':');
+    return what != NULL && parse_when(when + 1, rule) && parse_what(what + 1, rule);
+}
+
+int th_fault_plan(const char *plan)
+{
+    th_atomic32_store_relaxed(&rule_count, 0);
+    for (int i = 0; i < TH_SYS_COUNT; i++) {
+        th_atomic64_store_relaxed(&calls[i], 0);
+        th_atomic64_store_relaxed(&hits[i], 0);
+    }
+    uint32_t count = 0;
+    const char *next = plan != NULL ? plan : "";
+    while (*next != '\0') {
+        char text[64] = {0};
+        size_t length = strcspn(next, ",");
+        memcpy(text, next, length < sizeof text ? length : sizeof text - 1);
+        if (count == RULES_MAX || length >= sizeof text || !parse_rule(text, &rules[count])) {
+            fprintf(stderr, "thrum: fault plan: bad rule `%s` (want call:N[+|xK]:ERRNO or call:N:short=BYTES)\n", text);
+            return -EINVAL;
+        }
+        count++;
+        next += length + (next[length] == ',');
+    }
+    th_atomic32_store_release(&rule_count, count); /* [X1] */
+    return 0;
+}
+
+uint64_t th_fault_calls(enum th_sys_call call)
+{
+    return th_atomic64_load_relaxed(&calls[call]);
+}
+
+uint64_t th_fault_hits(enum th_sys_call call)
+{
+    return th_atomic64_load_relaxed(&hits[call]);
+}
+
+int th_fault_check(enum th_sys_call call, size_t *bytes)
+{
+    uint64_t nth = th_atomic64_add_relaxed(&calls[call], 1) + 1;
+    uint32_t count = th_atomic32_load_acquire(&rule_count); /* [X1] */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct rule *rule = &rules[i];
+        if (rule->call != call || nth < rule->first || nth > rule->last)
+            continue;
+        th_atomic64_add_relaxed(&hits[call], 1);
+        if (rule->code != 0)
+            return rule->code;
+        if (bytes != NULL && *bytes > rule->short_bytes)
+            *bytes = rule->short_bytes;
+        return 0;
+    }
+    return 0;
+}
+
+/* The environment's plan, before anything of the runtime runs. */
+__attribute__((constructor)) static void plan_from_environment(void)
+{
+    const char *plan = getenv("THRUM_FAULTS");
+    if (plan != NULL && th_fault_plan(plan) < 0)
+        exit(2);
+}
+
+#endif

@@ -1,0 +1,306 @@
+#include "base/sys.h"
+
+#include "base/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Newer than Debian 12's headers; the kernel says EINVAL where it does not know it. */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+/* Runs a system call, turns its outcome into a result, and leaves the caller's errno as it was. */
+#define SYS_RESULT(call)                                       \
+    ({                                                         \
+        int errno_before_ = errno;                             \
+        long outcome_ = (long)(call);                          \
+        long result_ = outcome_ < 0 ? -(long)errno : outcome_; \
+        errno = errno_before_;                                 \
+        result_;                                               \
+    })
+
+void *th_sys_alloc(size_t bytes)
+{
+    if (TH_FAULT(alloc))
+        return NULL;
+    return malloc(bytes);
+}
+
+void *th_sys_alloc_zeroed(size_t bytes)
+{
+    if (TH_FAULT(alloc))
+        return NULL;
+    return calloc(1, bytes);
+}
+
+void *th_sys_alloc_aligned(size_t alignment, size_t bytes)
+{
+    if (TH_FAULT(alloc))
+        return NULL;
+    return aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
+}
+
+void th_sys_free(void *memory)
+{
+    free(memory);
+}
+
+static int sys_map(size_t bytes, int flags, void **at)
+{
+    int fault = TH_FAULT(mmap);
+    if (fault)
+        return fault;
+    int saved_errno = errno;
+    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    int code = mapped == MAP_FAILED ? -errno : 0;
+    errno = saved_errno;
+    if (code == 0)
+        *at = mapped;
+    return code;
+}
+
+int th_sys_map_stacks(size_t bytes, void **at)
+{
+    int code = sys_map(bytes, MAP_NORESERVE | MAP_STACK, at);
+    /* MAP_STACK alone keeps huge pages away only on newer kernels. One that cannot do huge pages says EINVAL: fine. */
+    if (code == 0)
+        (void)SYS_RESULT(madvise(*at, bytes, MADV_NOHUGEPAGE));
+    return code;
+}
+
+int th_sys_map(size_t bytes, void **at)
+{
+    return sys_map(bytes, 0, at);
+}
+
+int th_sys_unmap(void *at, size_t bytes)
+{
+    int fault = TH_FAULT(munmap);
+    return fault ? fault : (int)SYS_RESULT(munmap(at, bytes));
+}
+
+int th_sys_protect_none(void *at, size_t bytes)
+{
+    int fault = TH_FAULT(mprotect);
+    return fault ? fault : (int)SYS_RESULT(mprotect(at, bytes, PROT_NONE));
+}
+
+int th_sys_guard_install(void *at, size_t bytes)
+{
+    int fault = TH_FAULT(madvise);
+    return fault ? fault : (int)SYS_RESULT(madvise(at, bytes, MADV_GUARD_INSTALL));
+}
+
+int th_sys_discard(void *at, size_t bytes)
+{
+    int fault = TH_FAULT(madvise);
+    return fault ? fault : (int)SYS_RESULT(madvise(at, bytes, MADV_DONTNEED));
+}
+
+int th_sys_open_read(const char *path)
+{
+    int fault = TH_FAULT(open);
+    return fault ? fault : (int)SYS_RESULT(open(path, O_RDONLY | O_CLOEXEC));
+}
+
+int th_sys_close(int fd)
+{
+    int fault = TH_FAULT(close);
+    return fault ? fault : (int)SYS_RESULT(close(fd));
+}
+
+ssize_t th_sys_read(int fd, void *to, size_t bytes)
+{
+    int fault = TH_FAULT_SHORT(read, &bytes);
+    return fault ? fault : (ssize_t)SYS_RESULT(read(fd, to, bytes));
+}
+
+ssize_t th_sys_write(int fd, const void *from, size_t bytes)
+{
+    int fault = TH_FAULT_SHORT(write, &bytes);
+    return fault ? fault : (ssize_t)SYS_RESULT(write(fd, from, bytes));
+}
+
+ssize_t th_sys_read_file(const char *path, char *to, size_t capacity)
+{
+    int fd = th_sys_open_read(path);
+    if (fd < 0)
+        return fd;
+    size_t length = 0;
+    ssize_t got = 0;
+    while (length < capacity - 1) {
+        got = th_sys_read(fd, to + length, capacity - 1 - length);
+        if (got == -EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
+    (void)th_sys_close(fd);
+    if (got < 0)
+        return got;
+    to[length] = '\0';
+    return (ssize_t)length;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+int th_sys_futex_wait(th_atomic32 *word, uint32_t expected, int64_t deadline)
+{
+    int fault = TH_FAULT(futex_wait);
+    if (fault)
+        return fault;
+    struct timespec until = timespec_of(deadline);
+    long code = SYS_RESULT(syscall(SYS_futex, &word->value, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                                   deadline == TH_SYS_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY));
+    /* A signal handler ran: to the caller that is a wake for nothing. */
+    return code == -EINTR ? 0 : (int)code;
+}
+
+int th_sys_futex_wake(th_atomic32 *word, int count)
+{
+    int fault = TH_FAULT(futex_wake);
+    if (fault)
+        return fault;
+    return (int)SYS_RESULT(syscall(SYS_futex, &word->value, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0));
+}
+
+int th_sys_membarrier_register(void)
+{
+    int fault = TH_FAULT(membarrier);
+    if (fault)
+        return fault;
+    return (int)SYS_RESULT(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+}
+
+int th_sys_membarrier(void)
+{
+    int fault = TH_FAULT(membarrier);
+    return fault ? fault : (int)SYS_RESULT(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+}
+
+int th_sys_thread_start(pthread_t *thread, size_t stack_bytes, void *(*body)(void *), void *arg)
+{
+    int fault = TH_FAULT(thread_start);
+    if (fault)
+        return fault;
+    pthread_attr_t attributes;
+    int code = pthread_attr_init(&attributes);
+    if (code != 0)
+        return -code;
+    if (stack_bytes != 0)
+        code = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (code == 0)
+        code = pthread_create(thread, &attributes, body, arg);
+    (void)pthread_attr_destroy(&attributes);
+    return -code;
+}
+
+int th_sys_thread_join(pthread_t thread)
+{
+    return -pthread_join(thread, NULL);
+}
+
+void th_sys_thread_name(const char *name)
+{
+    char cut[16];
+    strncpy(cut, name, sizeof cut - 1);
+    cut[sizeof cut - 1] = '\0';
+    (void)SYS_RESULT(prctl(PR_SET_NAME, cut, 0, 0, 0));
+}
+
+int th_sys_thread_id(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+void th_sys_thread_yield(void)
+{
+    (void)sched_yield();
+}
+
+int th_sys_sigaction(int signo, const struct sigaction *act, struct sigaction *before)
+{
+    int fault = TH_FAULT(sigaction);
+    return fault ? fault : (int)SYS_RESULT(sigaction(signo, act, before));
+}
+
+int th_sys_sigaltstack(const stack_t *stack, stack_t *before)
+{
+    int fault = TH_FAULT(sigaltstack);
+    return fault ? fault : (int)SYS_RESULT(sigaltstack(stack, before));
+}
+
+size_t th_sys_signal_frame_bytes(void)
+{
+    unsigned long bytes = getauxval(AT_MINSIGSTKSZ);
+    return bytes != 0 ? bytes : 4096;
+}
+
+size_t th_sys_page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int th_sys_affinity_count(void)
+{
+    int fault = TH_FAULT(getaffinity);
+    if (fault)
+        return fault;
+    enum { WORDS = 4096 / (8 * sizeof(unsigned long)) }; /* no Linux is built for more than 4,096 processors */
+    unsigned long mask[WORDS] = {0};
+    long bytes = SYS_RESULT(syscall(SYS_sched_getaffinity, 0, sizeof mask, mask));
+    if (bytes < 0)
+        return (int)bytes;
+    int count = 0;
+    for (int i = 0; i < WORDS; i++)
+        count += __builtin_popcountl(mask[i]);
+    return count;
+}
+
+const char *th_sys_getenv(const char *name)
+{
+    return getenv(name);
+}
+
+int64_t th_sys_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void th_sys_sleep_until(int64_t deadline)
+{
+    struct timespec until = timespec_of(deadline);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        continue;
+}
+
+uint64_t th_sys_random(void)
+{
+    uint64_t bits = 0;
+    if (TH_FAULT(random) == 0 && SYS_RESULT(getrandom(&bits, sizeof bits, GRND_NONBLOCK)) == (long)sizeof bits)
+        return bits;
+    /* Seeds need spread, not secrecy. */
+    return (uint64_t)th_sys_now() * 0x9e3779b97f4a7c15u ^ (uint64_t)(uintptr_t)&bits;
+}

@@ -1,0 +1,107 @@
+/*
+ * The seam to the outside: every system call, every clock, every allocation of the runtime passes here.
+ *
+ * One place, so that
+ *   - a fault injector (base/fault.h) can make the n-th call fail or come up short,
+ *   - the model checker (tests/model) can replace this file's functions by modelled ones,
+ *   - a deterministic mode can bring its own clock,
+ *   - a reader knows what the library asks of a kernel.
+ *
+ * Calls return >= 0 or -errno; errno itself is neither left changed nor looked at by anybody else. Nothing here is
+ * inlined: errno's address is a thread-local fact, which must not be remembered over a switch (runtime/README.md,
+ * "Thread-local state").
+ */
+#ifndef TH_BASE_SYS_H
+#define TH_BASE_SYS_H
+
+#include "base/atomic.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/types.h>
+
+/* Each row is a call that can be made to fail, by this name, in a build with the injector. */
+#define TH_SYS_CALLS(X) \
+    X(alloc)            \
+    X(mmap)             \
+    X(munmap)           \
+    X(mprotect)         \
+    X(madvise)          \
+    X(open)             \
+    X(close)            \
+    X(read)             \
+    X(write)            \
+    X(futex_wait)       \
+    X(futex_wake)       \
+    X(membarrier)       \
+    X(thread_start)     \
+    X(sigaction)        \
+    X(sigaltstack)      \
+    X(getaffinity)      \
+    X(random)
+
+enum th_sys_call {
+#define TH_SYS_ENUM(name) TH_SYS_##name,
+    TH_SYS_CALLS(TH_SYS_ENUM)
+#undef TH_SYS_ENUM
+        TH_SYS_COUNT
+};
+
+/* Memory. alloc returns NULL where there is none; what it returns is not cleared unless asked. */
+void *th_sys_alloc(size_t bytes);
+void *th_sys_alloc_zeroed(size_t bytes);
+void *th_sys_alloc_aligned(size_t alignment, size_t bytes);
+void th_sys_free(void *memory);
+
+/* Address space. map reserves private anonymous pages, readable and writable, never huge, not counted until touched. */
+int th_sys_map_stacks(size_t bytes, void **at);
+int th_sys_map(size_t bytes, void **at);
+int th_sys_unmap(void *at, size_t bytes);
+int th_sys_protect_none(void *at, size_t bytes);
+int th_sys_guard_install(void *at, size_t bytes); /* -EINVAL where the kernel is older than 6.13 */
+int th_sys_discard(void *at, size_t bytes);       /* gives pages back; they read as zero afterwards */
+
+/* Files, for what the runtime itself reads (limits, cgroups) and writes (reports). */
+int th_sys_open_read(const char *path);
+int th_sys_close(int fd);
+ssize_t th_sys_read(int fd, void *to, size_t bytes);
+ssize_t th_sys_write(int fd, const void *from, size_t bytes);
+/* A small file, whole, with a zero behind it; the length, or -errno. A longer file is cut at capacity - 1. */
+ssize_t th_sys_read_file(const char *path, char *to, size_t capacity);
+
+/* Sleeping on a word. wait returns 0 when woken (perhaps for nothing), -EAGAIN when *word was not `expected`,
+ * -ETIMEDOUT when `deadline` (absolute, th_sys_now's clock; TH_SYS_FOREVER: none) came. */
+#define TH_SYS_FOREVER INT64_MAX
+int th_sys_futex_wait(th_atomic32 *word, uint32_t expected, int64_t deadline);
+int th_sys_futex_wake(th_atomic32 *word, int count);
+
+/* membarrier(2), private expedited: every running thread of the process executes a full fence. */
+int th_sys_membarrier_register(void);
+int th_sys_membarrier(void);
+
+/* Threads. */
+int th_sys_thread_start(pthread_t *thread, size_t stack_bytes, void *(*body)(void *), void *arg);
+int th_sys_thread_join(pthread_t thread);
+void th_sys_thread_name(const char *name); /* of the calling thread, cut at 15 characters */
+int th_sys_thread_id(void);
+void th_sys_thread_yield(void);
+
+/* Signals. */
+int th_sys_sigaction(int signo, const struct sigaction *act, struct sigaction *before);
+int th_sys_sigaltstack(const stack_t *stack, stack_t *before);
+size_t th_sys_signal_frame_bytes(void); /* AT_MINSIGSTKSZ: what the kernel pushes for one signal */
+
+/* The machine. */
+size_t th_sys_page_bytes(void);
+int th_sys_affinity_count(void); /* processors that the calling thread may run on */
+const char *th_sys_getenv(const char *name);
+
+/* Time: nanoseconds on the monotonic clock, and nothing else anywhere. */
+int64_t th_sys_now(void);
+void th_sys_sleep_until(int64_t deadline);
+
+/* 64 bits for seeds. */
+uint64_t th_sys_random(void);
+
+#endif

@@ -1,0 +1,1 @@
+# Headers, libraries, the CMake package and the pkg-config file.

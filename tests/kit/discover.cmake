@@ -1,0 +1,15 @@
+# Asks a test program for its tests and writes one add_test for each.
+execute_process(COMMAND ${EMULATOR} ${PROGRAM} --list OUTPUT_VARIABLE listed RESULT_VARIABLE failed)
+if(failed)
+    message(FATAL_ERROR "${PROGRAM} --list failed: ${failed}")
+endif()
+string(REPLACE "\n" ";" tests "${listed}")
+set(text "")
+string(REPLACE ";" " " run "${EMULATOR};${WRAPPER}")
+foreach(test IN LISTS tests)
+    if(test)
+        string(APPEND text "add_test(\"${NAME}.${test}\" ${run} \"${PROGRAM}\" \"${test}\")\n"
+            "set_tests_properties(\"${NAME}.${test}\" PROPERTIES TIMEOUT ${TIMEOUT} SKIP_RETURN_CODE 77)\n")
+    endif()
+endforeach()
+file(WRITE ${OUTPUT} "${text}")
