@@ -28,3 +28,7 @@ check_c_source_compiles("
     extern void *make_fcontext(void *, unsigned long, void (*)(void));
     int main(void) { return make_fcontext(0, 0, 0) != 0; }" THRUM_FCONTEXT_HAS_C_NAMES)
 unset(CMAKE_REQUIRED_LIBRARIES)
+
+# Valgrind is told of each stack where its header is there; that costs nothing outside of Valgrind.
+include(CheckIncludeFile)
+check_include_file("valgrind/valgrind.h" THRUM_HAS_VALGRIND)
