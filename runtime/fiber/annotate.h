@@ -31,6 +31,18 @@
 
 #define TH_ANNOTATE_NEEDS_MPROTECT TH_ASAN
 
+/* Tools that look through all that is mapped at a program's end want little of it. */
+TH_INLINE size_t th_annotate_slots_most(size_t slots)
+{
+#if TH_ASAN
+    return slots < 16384 ? slots : 16384;
+#elif defined(TH_VALGRIND)
+    return RUNNING_ON_VALGRIND && slots > 4096 ? 4096 : slots;
+#else
+    return slots;
+#endif
+}
+
 /* A fiber's part of it; a field of no size in other builds. */
 struct th_annotation {
 #if TH_ASAN

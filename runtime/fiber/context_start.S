@@ -13,6 +13,8 @@ th_context_start:
 #if defined(__x86_64__)
     .cfi_undefined rip
     xorl %ebp, %ebp
+    /* For unwinders that do not know "undefined": the return address that is never used says so too. */
+    movq $0, (%rsp)
     /* As after a call the stack pointer is 8 off; the call below wants it even. */
     subq $8, %rsp
     .cfi_adjust_cfa_offset 8

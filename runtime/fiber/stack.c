@@ -99,16 +99,14 @@ static int reserve(size_t bytes, size_t slots)
     for (; slots >= SLOTS_LEAST; slots /= 2) {
         /* One more slot, so that the first can be aligned. */
         size_t mapping_bytes = (slots + 1) * bytes;
-        int code = th_sys_map_stacks(mapping_bytes, &stacks.mapping);
-        if (code == 0) {
+        /* Whatever the refusal is called: Valgrind says EINVAL where the kernel says ENOMEM. */
+        if (th_sys_map_stacks(mapping_bytes, &stacks.mapping) == 0) {
             stacks.mapping_bytes = mapping_bytes;
             stacks.slots = slots;
             th_stack_arena.base = ((uintptr_t)stacks.mapping + bytes - 1) & ~(uintptr_t)(bytes - 1);
             th_stack_arena.bytes = slots * bytes;
             return 0;
         }
-        if (code != -ENOMEM)
-            return code;
     }
     th_report("cannot reserve address space for %d stacks of %zu KiB: see ulimit -v and vm.overcommit_memory",
               SLOTS_LEAST, bytes >> 10);
@@ -123,7 +121,7 @@ static int open_first(const struct th_stack_options *options)
         return code;
     th_stack_arena.slot_shift = shift_of(bytes);
     th_stack_arena.colour_mask = options->is_uncoloured ? 0 : TH_STACK_COLOURS - 1;
-    code = reserve(bytes, options->slots != 0 ? options->slots : SLOTS_DEFAULT);
+    code = reserve(bytes, options->slots != 0 ? options->slots : th_annotate_slots_most(SLOTS_DEFAULT));
     if (code < 0)
         return code;
     void *pool;

@@ -48,7 +48,12 @@ uint64_t kit_seed(void)
 
 bool kit_is_slow(void)
 {
-    return TH_ASAN || TH_TSAN || RUNNING_ON_VALGRIND != 0;
+    return TH_ASAN || TH_TSAN || kit_is_valgrind();
+}
+
+bool kit_is_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
 }
 
 /* One write, so that threads failing at once do not mix their lines; _exit, so that it works on any stack. */

@@ -92,6 +92,9 @@ void kit_at_end(void (*check)(void));
 /* True under valgrind or a sanitizer: tests use it to take fewer turns, never to skip a check. */
 bool kit_is_slow(void);
 
+/* True under Valgrind, which plays the kernel differently in places. */
+bool kit_is_valgrind(void);
+
 #ifdef __cplusplus
 }
 #endif
