@@ -173,7 +173,7 @@ class Program:
         return instruction.next if flow == "branch" else None
 
     def _next_table_target(self, function, tables, pending):
-        """Tables are not read. Instead, a table jump leads to every place of the function that nothing else leads to."""
+        """Tables are not read: a table jump leads to every place of the function that nothing else leads to."""
         unit, place = function.unit, function.entry
         while tables and place is not None and (place == function.entry or not self._is_entry(unit, place)):
             if place not in function.next and not unit.machine.is_padding(unit.code[place]):
