@@ -52,11 +52,11 @@ void kit_register(struct kit_test *test);
 #define CHECK_LE(a, b)            kit_compare(__FILE__, __LINE__, #a, "<=", #b, (intmax_t)(a), (intmax_t)(b))
 #define CHECK_GT(a, b)            kit_compare(__FILE__, __LINE__, #a, ">", #b, (intmax_t)(a), (intmax_t)(b))
 #define CHECK_GE(a, b)            kit_compare(__FILE__, __LINE__, #a, ">=", #b, (intmax_t)(a), (intmax_t)(b))
+#define CHECK_PTR_EQ(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "==", #b, a, b)
+#define CHECK_PTR_NE(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "!=", #b, a, b)
 #define CHECK_STR_EQ(a, b)        kit_compare_strings(__FILE__, __LINE__, #a, "==", #b, a, b)
 #define CHECK_STR_HAS(text, part) kit_compare_strings(__FILE__, __LINE__, #text, "has", #part, text, part)
 #define FAIL(...)                 kit_fail(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK_PTR_EQ(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "==", #b, (const void *)(a), (const void *)(b))
-#define CHECK_PTR_NE(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "!=", #b, (const void *)(a), (const void *)(b))
 
 /* Leaves the test as passed but not run, with the reason: ctest shows it as skipped. */
 #define SKIP(...) kit_skip(__VA_ARGS__)
