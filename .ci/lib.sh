@@ -155,7 +155,7 @@ build() {
 }
 
 list_presets() { cmake --list-presets | sed -n 's/^  "\([^"]*\)" *-* *\(.*\)/\1\t\2/p'; }
-has_preset() { list_presets | cut -f1 | grep -qxF -e "$1"; }
+has_preset() { list_presets | cut -f1 | grep -xF -e "$1" >/dev/null; }
 
 # run_tests PRESET HIDDEN [CTEST OPTIONS...]: ctest, without the lines that match HIDDEN. Its closing lines come last.
 run_tests() {

@@ -11,9 +11,11 @@ TEST(errors_are_results_and_errno_is_left_alone)
     errno = 4711;
     CHECK_EQ(th_sys_open_read("/nonexistent"), -ENOENT);
     CHECK_EQ(th_sys_close(-1), -EBADF);
-    CHECK_EQ(th_sys_read(-1, NULL, 1), -EBADF);
+    char byte;
+    CHECK_EQ(th_sys_read(-1, &byte, 1), -EBADF);
     void *at;
-    CHECK_EQ(th_sys_map(SIZE_MAX / 2, &at), -ENOMEM);
+    int result = th_sys_map(SIZE_MAX / 2, &at);
+    CHECK(result == -ENOMEM || (kit_is_slow() && result == -EINVAL)); /* valgrind's answer */
     CHECK_EQ(errno, 4711);
 }
 

@@ -51,6 +51,11 @@ bool kit_is_slow(void)
     return TH_ASAN || TH_TSAN || RUNNING_ON_VALGRIND != 0;
 }
 
+bool kit_is_emulated(void)
+{
+    return getenv("KIT_EMULATED") != NULL;
+}
+
 /* One write, so that threads failing at once do not mix their lines; _exit, so that it works on any stack. */
 static __attribute__((noreturn)) void leave(const char *file, int line, const char *what, va_list args)
 {
