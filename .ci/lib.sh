@@ -89,7 +89,8 @@ need() {
             sudo -v
         fi
         # shellcheck disable=SC2086 # a list of words
-        step packages "install ${packages% }" apt_install $packages
+        step packages "install ${packages% }" apt_install $packages ||
+            die "as root, run: apt-get update && apt-get install -y --no-install-recommends ${packages% }"
         things=$(missing_things "$@")
         [ -z "$things" ] || die "installed, but still not found: $things"
     fi
@@ -168,5 +169,5 @@ run_tests() {
     return "$status"
 }
 
-list_samples() { (cd samples && printf '%s\n' *.c) | sed 's/\.c$//' | tr '\n' ' '; }
+list_samples() { find samples -name '*.c' -printf '%f\n' | sed 's/\.c$//' | sort | xargs; }
 is_sample() { [ -e "samples/$1.c" ]; }
