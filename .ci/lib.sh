@@ -155,7 +155,10 @@ build() {
     step "build-$preset" "build ($preset)" cmake --build --preset "$preset" -j "$(jobs_count)" "$@"
 }
 
-list_presets() { cmake --list-presets | sed -n 's/^  "\([^"]*\)" *-* *\(.*\)/\1\t\2/p'; }
+list_presets() {
+    command -v cmake >/dev/null || die "CMake, which knows the presets, is not installed yet; tests/run installs it"
+    cmake --list-presets | sed -n 's/^  "\([^"]*\)" *-* *\(.*\)/\1\t\2/p'
+}
 has_preset() { list_presets | cut -f1 | grep -xF -e "$1" >/dev/null; }
 
 # run_tests PRESET HIDDEN [CTEST OPTIONS...]: ctest, without the lines that match HIDDEN. Its closing lines come last.
