@@ -18,7 +18,7 @@ if [ -n "${1:-}" ]; then
     printf 'skipped: %s\n' "$1"
     exit 77
 fi
-: "${SOURCE:?ctest sets it}" "${BUILD:?}" "${WORK:?}" "${CMAKE:?}" "${CC:?}" "${CXX:?}" "${GENERATOR:?}"
+: "${VERSION:?ctest sets it}" "${SOURCE:?}" "${BUILD:?}" "${WORK:?}" "${CMAKE:?}" "${CC:?}" "${CXX:?}" "${GENERATOR:?}"
 : "${MAKE_PROGRAM:?}" "${JEMALLOC:?}" "${NM:?}" "${READELF:?}" "${CONTEXT_LIBRARY:?}" "${CONTEXT_HEADER:?}"
 unset CFLAGS CXXFLAGS CPPFLAGS LDFLAGS LD_LIBRARY_PATH PKG_CONFIG_PATH
 rm -rf "$WORK"
