@@ -42,3 +42,7 @@ if(NOT THRUM_FCONTEXT_HAS_C_NAMES)
 endif()
 unset(CMAKE_REQUIRED_LIBRARIES)
 unset(CMAKE_REQUIRED_INCLUDES)
+
+# Valgrind is told of each stack where its header is there; that costs nothing outside of Valgrind.
+include(CheckIncludeFile)
+check_include_file("valgrind/valgrind.h" THRUM_HAS_VALGRIND)

@@ -42,13 +42,18 @@ void kit_at_end(void (*check)(void))
 
 uint64_t kit_seed(void)
 {
-    seed_used = true;
+    __atomic_store_n(&seed_used, true, __ATOMIC_RELAXED); /* any thread of a test may ask */
     return seed;
 }
 
 bool kit_is_slow(void)
 {
-    return TH_ASAN || TH_TSAN || RUNNING_ON_VALGRIND != 0;
+    return TH_ASAN || TH_TSAN || kit_is_valgrind();
+}
+
+bool kit_is_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
 }
 
 bool kit_is_emulated(void)

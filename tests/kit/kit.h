@@ -97,6 +97,9 @@ bool kit_is_slow(void);
  * it reports as installed is not there), and schedules in its own way. */
 bool kit_is_emulated(void);
 
+/* True under Valgrind, which plays the kernel differently in places. */
+bool kit_is_valgrind(void);
+
 #ifdef __cplusplus
 }
 #endif
