@@ -128,10 +128,14 @@ made_with() {
 
 # A build directory is of no use when its checkout has moved or its compiler is gone or not the one asked for.
 is_stale() {
+    local tool
     [ -e "$1/CMakeCache.txt" ] || return 1
     [ "$(cached "$1" CMAKE_HOME_DIRECTORY)" = "$root" ] || return 0
-    [ -x "$(cached "$1" CMAKE_C_COMPILER)" ] || return 0
-    [ -x "$(cached "$1" CMAKE_MAKE_PROGRAM)" ] || return 0
+    for tool in CMAKE_C_COMPILER CMAKE_CXX_COMPILER CMAKE_MAKE_PROGRAM; do
+        tool=$(cached "$1" "$tool")
+        # Empty where a toolchain file says it.
+        [ -z "$tool" ] || [ -x "$tool" ] || return 0
+    done
     [ ! -e "$1/made_with" ] || [ "$(cat "$1/made_with")" = "$(made_with)" ] || return 0
     return 1
 }
