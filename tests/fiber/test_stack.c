@@ -131,6 +131,8 @@ static void touch_guard(void *arg)
 
 TEST(a_guard_stops_a_write_below_the_stack_either_way)
 {
+    if (kit_is_emulated())
+        SKIP("there are no guards under the emulator");
     static struct kit_outcome outcome;
     struct th_stack_options by_madvise = {0}, by_mprotect = {.use_mprotect = true};
     kit_in_child(touch_guard, &by_madvise, &outcome);
@@ -344,6 +346,8 @@ TEST(trimming_gives_deep_pages_back_and_keeps_guards)
 
 TEST(stacks_never_get_huge_pages)
 {
+    if (kit_is_emulated())
+        SKIP("the emulator passes no such advice on");
     if (TH_ASAN || TH_TSAN)
         SKIP("sanitizers map stacks' shadows beside them");
     CHECK_EQ(th_stack_open(&standard), 0);
