@@ -66,7 +66,7 @@ def column_parts(workers, results, axis, y):
     top, bottom = y + 20, y + 20 + ROW * len(results)
     for decade in axis.decades():
         yield line(axis.at(decade), top, axis.at(decade), bottom + 4, GRID)
-        yield text(axis.at(decade), bottom + 16, number(decade), 'faint small', 'middle')
+        yield text(axis.at(decade), bottom + 16, f'{decade:,.6g}', 'faint small', 'middle')
     for i, result in enumerate(results):
         yield from bar_parts(result, axis, top + ROW * i)
 
@@ -76,8 +76,8 @@ def panel_parts(workload, columns, y):
     width = (WIDTH - 2 * MARGIN) / max(2, len(columns))
     values = [value for _, results in columns for r in results if r.get('median', 0) > 0
               for value in (r['median'], r['max'], r['min']) if value > 0]
-    yield text(MARGIN, y + 14, workload.name, 'panel')
-    yield text(MARGIN + 8 + 8.6 * len(workload.name), y + 14, f'{workload.title}', 'faint')
+    yield (f'<text x="{MARGIN}" y="{y + 14}"><tspan class="panel">{escape(workload.name)}</tspan>'
+           f'<tspan class="faint" dx="10">{escape(workload.title)}</tspan></text>')
     yield text(WIDTH - MARGIN, y + 14, workload.unit, 'faint', 'end')
     for i, (workers, results) in enumerate(columns):
         axis = Axis(values, MARGIN + width * i + LABEL, width - LABEL - VALUE)
@@ -92,12 +92,13 @@ def render(report, workloads):
     panels = {}
     for name, workers, results in sections(report['results']):
         panels.setdefault(name, []).append((workers, results))
-    machine, runs = report['machine'], report['settings']['runs']
+    machine, settings = report['machine'], report['settings']
+    size = '' if settings['scale'] == 1 else f' at {settings["scale"]:g} of the full size'
     parts = [text(MARGIN, 42, 'thrum beside its peers', 'title'),
              text(MARGIN, 62, f'{machine["cpu"]}, {plural(machine["cores"], "core")}, Linux {machine["kernel"]}, '
                               f'{machine["date"][:10]}, commit {machine["commit"] or "unknown"}', 'faint'),
-             text(MARGIN, 79, f'Median of {plural(runs, "run")}, logarithmic, shorter is better; the thin line spans '
-                              'all runs. * measured at a part of the size', 'faint')]
+             text(MARGIN, 79, f'Median of {plural(settings["runs"], "run")}{size}, logarithmic, shorter is better; the thin '
+                              'line spans all runs. * at a smaller size, scaled up', 'faint')]
     y = 104
     for name, columns in panels.items():
         parts.append(line(MARGIN, y - 8, WIDTH - MARGIN, y - 8, GRID))

@@ -55,7 +55,7 @@ class Progress:
     def end(self, what, result, eta):
         self.done += 1
         width = len(str(self.total))
-        self.say(f'[{self.done:{width}}/{self.total}] {what}  {result:>14}  eta {eta}')
+        self.say(f'[{self.done:{width}}/{self.total}] {what}  {result:<16}  eta {eta}')
 
     def close(self):
         if self.is_terminal:

@@ -123,27 +123,33 @@ def run_once(cell, cores, timeout_s):
         return None, f'unit {run.get("unit")} in place of {cell.workload.unit}'
     foreign_s = watch.foreign_s(own_s)
     run['elapsed_s'] = elapsed
-    run['foreign_share'] = foreign_s / (elapsed * len(cores))
+    run['foreign_share'] = min(1.0, foreign_s / (elapsed * len(cores)))
     run['is_disturbed'] = foreign_s > DISTURBED_S and run['foreign_share'] > DISTURBED_SHARE
     return run, None
 
 
-def run_undisturbed(cell, cores, timeout_s, say):
+def run_undisturbed(cell, cores, timeout_s, once=run_once):
     """Again, when others used the cores; the least disturbed run counts."""
-    best, failure = run_once(cell, cores, timeout_s)
+    best, failure = once(cell, cores, timeout_s)
     for _ in range(REPETITIONS):
         if failure or not best['is_disturbed']:
             break
-        say(f'  disturbed: others used {100 * best["foreign_share"]:.0f} % of the cores; again')
-        again, failure = run_once(cell, cores, timeout_s)
+        again, failure = once(cell, cores, timeout_s)
         if again and again['foreign_share'] < best['foreign_share']:
             best = again
-    return best, failure
+    return (None, failure) if failure else (best, None)
 
 
 def describe(cell, run, runs):
     workers = '1 worker ' if cell.workers == 1 else f'{cell.workers} workers'
     return f'{cell.workload.name:<13}  {cell.peer.name:<13}  {workers}  run {run}/{runs}'
+
+
+def tell(cell, run, failure):
+    if failure:
+        return f'failed: {failure}'
+    disturbed = f' (others used {100 * run["foreign_share"]:.0f} %)' if run['is_disturbed'] else ''
+    return f'{number(run["value"])} {cell.workload.unit}{disturbed}'
 
 
 def execute(cells, runs, timeout_s, progress):
@@ -159,15 +165,14 @@ def execute(cells, runs, timeout_s, progress):
                 progress.end(what, 'not again', duration(estimate.remaining(todo)))
                 continue
             started = time.monotonic()
-            outcome, failure = run_undisturbed(cell, cores[cell.workers], timeout_s, progress.say)
+            outcome, failure = run_undisturbed(cell, cores[cell.workers], timeout_s)
             estimate.learn(*cell.key, time.monotonic() - started)
             if outcome:
                 cell.runs.append(outcome)
             if failure:
                 cell.failure = failure
                 cell.failed_runs += 1
-            text = f'failed: {failure}' if failure else f'{number(outcome["value"])} {cell.workload.unit}'
-            progress.end(what, text, duration(estimate.remaining(todo[1:])))
+            progress.end(what, tell(cell, outcome, failure), duration(estimate.remaining(todo[1:])))
     except KeyboardInterrupt:
         return False
     finally:

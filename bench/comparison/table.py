@@ -59,8 +59,10 @@ def render(report, workloads, is_coloured=False):
     """The whole table. `report` is what results.json holds."""
     lines = [*machine_lines(report['machine']), '']
     settings = report['settings']
-    lines += [f'{plural(settings["runs"], "run")} each, interleaved; the smaller the better; ratio: to the best peer of '
-              'the same part', '']
+    size = '' if settings['scale'] == 1 else f' at {settings["scale"]:g} of the full size'
+    lines += [f'{plural(settings["runs"], "run")} each{size}, in turns; smaller is better; ratio: to the best peer', '']
+    if not report.get('is_complete', True):
+        lines += ['INTERRUPTED: not all runs were made.', '']
     for name, workers, results in sections(report['results']):
         workload = workloads[name]
         lines.append(f'{name}, {plural(workers, "worker")}: {workload.title} [{workload.unit}]')
@@ -69,7 +71,7 @@ def render(report, workloads, is_coloured=False):
     lines += ['Peers', *peers_lines(report['peers'])]
     results = report['results']
     if any(result['is_reduced'] for result in results):
-        lines += ['', '"size x0.1": run at that part of the full size; times are scaled up to the full size.']
+        lines += ['', '"size x0.1": run at that part of the full size; what grows with the size is scaled up to it.']
     if any(result.get('disturbed') for result in results):
         lines += ['', '"disturbed": something else used more than 5 % of the cores meanwhile, in the repetitions too.']
     return '\n'.join(lines) + '\n'
