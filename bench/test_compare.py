@@ -68,8 +68,15 @@ class Summary(unittest.TestCase):
 
     def test_sections_are_sorted_by_value_with_failures_last(self):
         rows = [result('tbb', None), result('go', 3), result('rayon', 1), result('go', 2, workers=2)]
+        summary.add_ratios(rows, WORKLOADS)
         got = [(name, workers, [row['peer'] for row in part]) for name, workers, part in summary.sections(rows)]
         self.assertEqual(got, [('fib', 1, ['rayon', 'go', 'tbb']), ('fib', 2, ['go'])])
+
+    def test_what_cannot_be_compared_does_not_stand_at_the_top(self):
+        rows = [result('asyncio', 1, 'sleep_many', is_reduced=True), result('go', 10, 'sleep_many')]
+        summary.add_ratios(rows, WORKLOADS)
+        (_, _, part), = summary.sections(rows)
+        self.assertEqual([row['peer'] for row in part], ['go', 'asyncio'])
 
     def test_numbers_have_three_digits(self):
         cases = {None: '-', 0: '0', 0.04321: '0.0432', 4.056: '4.06', 57.82: '57.8', 1157.4: '1,157'}

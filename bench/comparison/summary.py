@@ -43,13 +43,13 @@ def add_ratios(results, workloads):
 
 
 def sections(results):
-    """[(workload, workers, results)], each part sorted: values first, the best at the top; failures last."""
+    """[(workload, workers, results)], each part sorted: the best at the top, then what cannot be compared, failures last."""
     keys = list(dict.fromkeys((result['workload'], result['workers']) for result in results))
     order = list(dict.fromkeys(result['workload'] for result in results))
     keys.sort(key=lambda key: (order.index(key[0]), key[1]))
     return [(workload, workers,
              sorted((r for r in results if (r['workload'], r['workers']) == (workload, workers)),
-                    key=lambda r: ('median' not in r, r.get('median', 0), r['peer'])))
+                    key=lambda r: ('median' not in r, r['is_reduced'] and r['ratio'] is None, r.get('median', 0))))
             for workload, workers in keys]
 
 
