@@ -5,6 +5,7 @@ import platform
 import subprocess
 from pathlib import Path
 
+COMPILERS = ['gcc', '--version'], ['g++', '--version'], ['/usr/bin/rustc', '--version'], ['go', 'version']
 TICK_S = 1 / os.sysconf('SC_CLK_TCK')
 
 
@@ -44,8 +45,7 @@ def facts(root):
         'governor': read('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor', 'unknown'),
         'huge_pages': read('/sys/kernel/mm/transparent_hugepage/enabled', 'unknown'),
         'max_map_count': read('/proc/sys/vm/max_map_count', 'unknown'),
-        'compilers': [line for line in (first_line('gcc', '--version'), first_line('g++', '--version'),
-                                        first_line('/usr/bin/rustc', '--version'), first_line('go', 'version')) if line],
+        'compilers': [line for line in (first_line(*command) for command in COMPILERS) if line],
         'commit': commit + ('-dirty' if commit and is_dirty else ''),
         'load_before': os.getloadavg()[0],
     }

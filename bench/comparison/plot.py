@@ -97,8 +97,8 @@ def render(report, workloads):
     parts = [text(MARGIN, 42, 'thrum beside its peers', 'title'),
              text(MARGIN, 62, f'{machine["cpu"]}, {plural(machine["cores"], "core")}, Linux {machine["kernel"]}, '
                               f'{machine["date"][:10]}, commit {machine["commit"] or "unknown"}', 'faint'),
-             text(MARGIN, 79, f'Median of {plural(settings["runs"], "run")}{size}, logarithmic, shorter is better; the thin '
-                              'line spans all runs. * at a smaller size, scaled up', 'faint')]
+             text(MARGIN, 79, f'Median of {plural(settings["runs"], "run")}{size}, logarithmic, shorter is better; the '
+                              'thin line spans all runs. * at a smaller size, scaled up', 'faint')]
     y = 104
     for name, columns in panels.items():
         parts.append(line(MARGIN, y - 8, WIDTH - MARGIN, y - 8, GRID))

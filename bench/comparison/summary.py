@@ -43,7 +43,7 @@ def add_ratios(results, workloads):
 
 
 def sections(results):
-    """[(workload, workers, results)], each part sorted: the best at the top, then what cannot be compared, failures last."""
+    """[(workload, workers, results)], each part sorted: by value, then what cannot be compared, failures last."""
     keys = list(dict.fromkeys((result['workload'], result['workers']) for result in results))
     order = list(dict.fromkeys(result['workload'] for result in results))
     keys.sort(key=lambda key: (order.index(key[0]), key[1]))

@@ -1,5 +1,6 @@
 // Boost.Fiber: round_robin on one thread, which is its default and its fastest; work_stealing on several, whose idle
-// threads look for work without sleeping, as is its default (asleep, they would not notice work to steal). Stacks of 16 KiB without guard pages.
+// threads look for work without sleeping, as is its default (asleep, they would not notice work to steal). Stacks
+// of 16 KiB without guard pages.
 //
 // Of Boost's own stack allocators one calls malloc for each fiber (2.6 us here with glibc's) and the pooled one may
 // not be shared between threads, so this program brings what a careful user would: a cache of stacks per thread.
