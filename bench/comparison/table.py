@@ -71,7 +71,8 @@ def render(report, workloads, is_coloured=False):
     lines += ['Peers', *peers_lines(report['peers'])]
     results = report['results']
     if any(result['is_reduced'] for result in results):
-        lines += ['', '"size x0.1": run at that part of the full size; ms and ns are scaled up to it, other columns are not.']
+        lines += ['', '"size x0.1": run at that part of the full size; ms and ns are scaled up to it, not so the other '
+                      'columns.']
     if any(result.get('disturbed') for result in results):
         lines += ['', '"disturbed": something else used more than 5 % of the cores meanwhile, in the repetitions too.']
     return '\n'.join(lines) + '\n'
