@@ -1,8 +1,8 @@
 /*
  * A short tour of what works today, run by `samples/run`. The figures are this machine's, at this moment.
  *
- *     1. two greetings, the second started first to speak
- *     2. the same work on 1 worker and on all
+ *     1. some work on one worker
+ *     2. the same work on all workers, in less time
  *     3. 100,000 tasks asleep at once
  *     4. one task fails, its sibling hears of it
  */
@@ -20,21 +20,6 @@ static int both(int first, int second)
 static double ms_since(thrum_time begun)
 {
     return (double)(thrum_now() - begun) / 1e6;
-}
-
-static int greet(void *arg)
-{
-    int result = thrum_sleep(arg != NULL ? THRUM_MS(60) : THRUM_MS(30));
-    printf("   %s\n", arg != NULL ? "world, after 60 ms" : "hello, after 30 ms");
-    return result;
-}
-
-static int greetings(void)
-{
-    thrum_group group = THRUM_GROUP_INIT;
-    static char late;
-    int result = both(thrum_spawn(&group, greet, &late), thrum_spawn(&group, greet, NULL));
-    return both(result, thrum_group_wait(&group));
 }
 
 struct range {
@@ -111,11 +96,8 @@ static int failing(void)
 
 static int tour(void *arg)
 {
-    int result = 0;
-    printf("1. two tasks wait, side by side\n");
-    result = both(result, greetings());
     printf("2. the same work on all workers\n");
-    result = both(result, walk_all(arg));
+    int result = walk_all(arg);
     printf("3. 100,000 tasks asleep at once\n");
     result = both(result, many());
     printf("4. a failure cancels its siblings\n");
@@ -127,7 +109,7 @@ int main(void)
     struct range serial = {1, 2000000, 0}, parallel = serial;
     thrum_options one = {.workers = 1};
     setbuf(stdout, NULL);
-    printf("0. first some work on one worker, to compare with\n");
+    printf("1. some work on one worker\n");
     int result = thrum_run_with(&one, walk_all, &serial);
     if (result == 0)
         result = thrum_run(tour, &parallel);
