@@ -284,6 +284,7 @@ void schedule_yield(void)
 {
     engine.yielded |= 1u << engine.current;
     engine.steps++;
+    thread_saw(current_thread(), 13);
     schedule_block();
     engine.yielded &= ~(1u << engine.current);
 }
@@ -470,6 +471,8 @@ void schedule_point(void)
 {
     struct thread *thread = current_thread();
     engine.steps++;
+    /* Every step changes the state, or it would be taken for one that was explored already. */
+    thread_saw(thread, 12);
     if (thread->is_fresh) {
         thread->is_fresh = false;
         return;
