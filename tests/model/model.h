@@ -80,8 +80,9 @@ struct model {
 
 /*
  * A mutant of MODEL_NAME that is expected to survive, and why. The key is the edge label in the comment on the
- * mutated line ("[D1]"), or the function and which of its mutable operations it is ("deque_push#2"), or the name of a
- * TH_MUTANT. NULL for all models of the program.
+ * mutated line ("[D1]"), or the function and which of its mutable operations it is, as the campaign prints it
+ * ("deque_push#2"; "deque_push#2->release" where there are two ways to weaken it), or the name of a TH_MUTANT. NULL for
+ * all models of the program.
  */
 struct model_survivor {
     const char *model, *key, *reason;

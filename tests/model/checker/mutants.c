@@ -147,7 +147,10 @@ static const struct model_survivor *survivor_find(const struct model *model, con
     for (const struct model_survivor *s = first_survivor; s != NULL; s = s->next) {
         if (s->model != NULL && strcmp(s->model, model->name) != 0)
             continue;
-        if (strcmp(s->key, mutant->key) == 0)
+        size_t length = strlen(mutant->key);
+        if (strncmp(s->key, mutant->key, length) == 0 &&
+            (s->key[length] == '\0' || (strncmp(s->key + length, "->", 2) == 0 &&
+                                        strcmp(s->key + length + 2, sites_order_name(mutant->order)) == 0)))
             return s;
         if (mutant->site != NULL && strcmp(s->key, mutant->site->source.label) == 0)
             return s;

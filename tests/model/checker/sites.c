@@ -66,7 +66,7 @@ static bool label_find(const char *text, char *label, size_t capacity)
     return false;
 }
 
-/* On the line itself, or on the one before it. */
+/* On the line itself, or in a comment on the line before. */
 static void label_read(const char *path, int line, char *label, size_t capacity)
 {
     label[0] = '\0';
@@ -75,7 +75,7 @@ static void label_read(const char *path, int line, char *label, size_t capacity)
         return;
     char text[512], before[512] = "";
     for (int i = 1; i <= line && fgets(text, sizeof text, file) != NULL; i++) {
-        if (i == line && !label_find(text, label, capacity) && strstr(before, "/*") != NULL)
+        if (i == line && !label_find(text, label, capacity) && strncmp(before + strspn(before, " \t"), "/*", 2) == 0)
             (void)label_find(before, label, capacity);
         memcpy(before, text, sizeof before);
     }
