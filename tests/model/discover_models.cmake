@@ -5,6 +5,11 @@ if(failed)
 endif()
 string(REPLACE "\n" ";" models "${listed}")
 set(text "")
+if(WHOLE)
+    set(models "")
+    string(APPEND text "add_test(\"${NAME}\" \"${PROGRAM}\")\n"
+        "set_tests_properties(\"${NAME}\" PROPERTIES LABELS model TIMEOUT 300)\n")
+endif()
 foreach(model IN LISTS models)
     if(model)
         string(APPEND text "add_test(\"${NAME}.${model}\" \"${PROGRAM}\" \"${model}\")\n"

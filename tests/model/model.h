@@ -101,6 +101,9 @@ struct model_survivor {
 void th_model_register(struct model *model);
 void th_model_register_survivor(struct model_survivor *survivor);
 
+/* The place of the running model among those of its program, from 0: for bodies that several models share. */
+int th_model_number(void);
+
 /* Threads. The number of the new one, from 1; at most MODEL_THREADS in all, thread 0 included. */
 enum { MODEL_THREADS = 8 };
 int th_model_thread(void (*body)(void *arg), void *arg);

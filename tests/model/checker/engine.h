@@ -150,6 +150,7 @@ struct engine {
     /* The execution. */
     bool is_active; /* modelled code runs: instrumentation counts */
     bool is_recording;
+    bool is_unmerged;
     bool is_fair; /* out of steps: no more choices, everybody in turn */
     int current;
     int thread_count;
@@ -340,13 +341,15 @@ struct settings {
     double seconds;
     const char *replay;
     bool is_quiet;
+    bool is_unmerged; /* explore equivalent interleavings too: to check the checker */
 };
 void explore_run(const struct model *model, const struct settings *settings, struct statistics *statistics);
 const char *mode_name(enum model_mode mode);
 
 /* ---- outcomes.c */
-void outcomes_begin(void);  /* of a run */
-void outcomes_reset(void);  /* of an execution */
+void outcomes_begin(void); /* of a run */
+void outcomes_reset(void); /* of an execution */
+void outcomes_print(void);
 void outcomes_commit(void); /* the execution came to its end */
 /* Compares with "a|b|c"; false with a text that says what was missing and what is new. */
 bool outcomes_match(const char *expected, bool may_miss, char *text, size_t capacity);

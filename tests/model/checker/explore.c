@@ -127,7 +127,7 @@ static uint64_t state_key(void)
 unsigned explore_choose_thread(unsigned count, const int *who)
 {
     if (position == node_count) {
-        if (engine.strategy == STRATEGY_DFS && !is_replay && !engine.is_recording &&
+        if (engine.strategy == STRATEGY_DFS && !is_replay && !engine.is_recording && !engine.is_unmerged &&
             visited_before(state_key(), (unsigned)engine.preemptions))
             explore_end(ENDING_PRUNED);
         unsigned chosen = pick_thread(count, who);
@@ -428,6 +428,7 @@ void explore_run(const struct model *model, const struct settings *settings, str
     engine.mode = settings->mode;
     engine.strategy = settings->strategy;
     engine.seed = settings->seed;
+    engine.is_unmerged = settings->is_unmerged;
     options_fill(&model->options);
     outcomes_begin();
     struct limits limits = {seconds_now(), settings->seconds, settings->executions, settings->is_quiet};

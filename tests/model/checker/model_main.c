@@ -32,6 +32,14 @@ void th_model_register_survivor(struct model_survivor *survivor)
 
 #define SITE ((uintptr_t)__builtin_return_address(0))
 
+int th_model_number(void)
+{
+    int number = 0;
+    for (const struct model *model = first_model; model != engine.model; model = model->next)
+        number++;
+    return number;
+}
+
 int th_model_thread(void (*body)(void *arg), void *arg)
 {
     return schedule_start(body, arg);
@@ -132,7 +140,7 @@ struct command {
     const char *name;
     unsigned modes;
     bool is_list, is_mutants;
-    bool has_preemptions, has_seconds;
+    bool has_preemptions, has_seconds, is_outcomes;
     struct settings settings;
 };
 
@@ -149,6 +157,8 @@ static TH_NORETURN void usage(int code)
             "  --seed N               of pct and random\n"
             "  --replay TRACE         one execution, printed\n"
             "  --mutants              weaken each memory order and safeguard, and expect a failure\n"
+            "  --outcomes             print what th_model_outcome was told\n"
+            "  --unmerged             explore equivalent interleavings too\n"
             "  --help\n",
             program);
     exit(code);
@@ -199,6 +209,8 @@ static void command_parse(int argc, char **argv, struct command *command)
         {"executions", required_argument, NULL, 'x'},
         {"seconds", required_argument, NULL, 't'},
         {"mutants", no_argument, NULL, 'u'},
+        {"outcomes", no_argument, NULL, 'o'},
+        {"unmerged", no_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -234,6 +246,12 @@ static void command_parse(int argc, char **argv, struct command *command)
             break;
         case 'u':
             command->is_mutants = true;
+            break;
+        case 'o':
+            command->is_outcomes = true;
+            break;
+        case 'n':
+            command->settings.is_unmerged = true;
             break;
         case 'h':
             usage(0);
@@ -315,6 +333,8 @@ static bool run(const struct model *model, const struct command *command, unsign
     char text[512] = "";
     bool is_ok = verdict(model, &statistics, settings.mode, text, sizeof text);
     print_line(model, &settings, &statistics, is_ok);
+    if (command->is_outcomes)
+        outcomes_print();
     if (!is_ok)
         print_failure(model, &settings, &statistics, text);
     else if (statistics.has_failed)

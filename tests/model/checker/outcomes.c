@@ -69,3 +69,9 @@ bool outcomes_match(const char *expected, bool may_miss, char *text, size_t capa
     }
     return length == 0;
 }
+
+void outcomes_print(void)
+{
+    for (size_t i = 0; i < outcome_count; i++)
+        printf("       outcome %s\n", outcomes[i]);
+}
