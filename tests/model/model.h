@@ -44,21 +44,22 @@ enum { MODEL_UNBOUNDED = -1, MODEL_NONE = -2 };
 
 /* Zero means the default, in brackets. A budget counts per execution; MODEL_NONE is a budget of 0. */
 struct model_options {
-    unsigned modes;       /* modes that a run without --mode goes through [MODEL_SC | MODEL_WEAK] */
-    int preemptions;      /* switches away from a thread that could have gone on [3] */
-    int stale;            /* loads that return an older store than the newest; MODEL_WEAK [MODEL_UNBOUNDED] */
-    int spurious;         /* futex waits that return for nothing [1] */
-    int early;            /* deadlines that come although somebody could have run [1] */
-    int weak_failures;    /* weak compare-exchanges that fail for nothing [1] */
-    int spins;            /* equal reads in a row after which a thread counts as spinning [3] */
-    int steps;            /* operations of an execution; then it must end under a fair schedule [2000] */
-    int seconds;          /* after which a run ends incomplete [10] */
-    bool leaks;           /* allocations may outlive the execution */
-    bool recycle;         /* freed memory is allocated again, newest first; else never within an execution */
-    bool append_only;     /* MODEL_WEAK: a store always becomes the newest of its location */
-    const char *fails;    /* the model must fail, with a message that holds this text */
-    unsigned fails_in;    /* and only in these modes [all of them] */
-    const char *outcomes; /* exactly these must be seen, separated by '|' (th_model_outcome) */
+    unsigned modes;         /* modes that a run without --mode goes through [MODEL_SC | MODEL_WEAK] */
+    int preemptions;        /* switches away from a thread that could have gone on [3] */
+    int stale;              /* loads that return an older store than the newest; MODEL_WEAK [MODEL_UNBOUNDED] */
+    int spurious;           /* futex waits that return for nothing [1] */
+    int early;              /* deadlines that come although somebody could have run [1] */
+    int weak_failures;      /* weak compare-exchanges that fail for nothing [1] */
+    int failed_allocations; /* allocations that fail, whichever [0] */
+    int spins;              /* equal reads in a row after which a thread counts as spinning [3] */
+    int steps;              /* operations of an execution; then it must end under a fair schedule [2000] */
+    int seconds;            /* after which a run ends incomplete [10] */
+    bool leaks;             /* allocations may outlive the execution */
+    bool recycle;           /* freed memory is allocated again, newest first; else never within an execution */
+    bool append_only;       /* MODEL_WEAK: a store always becomes the newest of its location */
+    const char *fails;      /* the model must fail, with a message that holds this text */
+    unsigned fails_in;      /* and only in these modes [all of them] */
+    const char *outcomes;   /* exactly these must be seen, separated by '|' (th_model_outcome) */
     const char *outcomes_tso, *outcomes_weak; /* the same for these modes [outcomes] */
 };
 

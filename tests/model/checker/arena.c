@@ -27,8 +27,10 @@ struct block {
 
 static struct block *blocks;
 static uint32_t block_count;
-static uintptr_t heap_next[THREADS_MAX], map_next[THREADS_MAX];
+static uintptr_t heap_next[THREADS_MAX], map_next[THREADS_MAX]; /* upwards */
+static uintptr_t stacks_next[THREADS_MAX];                      /* downwards, for the runtime's fibers */
 static int numbers[THREADS_MAX];
+static int failures;
 static bool is_dirty[THREADS_MAX]; /* its maps were used */
 
 static uintptr_t slice(int thread)
@@ -49,6 +51,7 @@ void arena_init(void)
         (void)mprotect((void *)slice(t), PAGE, PROT_NONE); /* below the stack */
         heap_next[t] = slice(t) + STACK_BYTES;
         map_next[t] = slice(t) + STACK_BYTES + HEAP_BYTES;
+        stacks_next[t] = slice(t) + SLICE_BYTES;
     }
 }
 
@@ -57,12 +60,14 @@ void arena_reset(void)
     for (int t = 0; t < THREADS_MAX; t++) {
         heap_next[t] = slice(t) + STACK_BYTES;
         map_next[t] = slice(t) + STACK_BYTES + HEAP_BYTES;
+        stacks_next[t] = slice(t) + SLICE_BYTES;
         numbers[t] = 0;
         if (is_dirty[t])
             (void)madvise((void *)map_next[t], MAP_BYTES, MADV_DONTNEED);
         is_dirty[t] = false;
     }
     block_count = 0;
+    failures = 0;
 }
 
 char *arena_stack_top(int thread)
@@ -77,7 +82,10 @@ size_t arena_stack_bytes(void)
 
 bool arena_is_stack(uintptr_t address)
 {
-    return address - ARENA_BASE < ARENA_BYTES && (address - ARENA_BASE) % SLICE_BYTES < STACK_BYTES;
+    if (address - ARENA_BASE >= ARENA_BYTES)
+        return false;
+    int thread = (int)((address - ARENA_BASE) / SLICE_BYTES);
+    return address < slice(thread) + STACK_BYTES || address >= stacks_next[thread];
 }
 
 static struct block *block_recycle(size_t alignment, size_t bytes)
@@ -97,6 +105,12 @@ static struct block *block_recycle(size_t alignment, size_t bytes)
 void *arena_alloc(size_t alignment, size_t bytes, bool is_zeroed, uintptr_t site)
 {
     int self = engine.current;
+    if (failures < engine.options.failed_allocations && !engine.is_fair && explore_choose(CHOICE_USER, 2) == 1) {
+        failures++;
+        thread_saw(current_thread(), 14);
+        record_note(self, site, "alloc of %zu bytes fails", bytes);
+        return NULL;
+    }
     if (alignment < 16)
         alignment = 16;
     size_t capacity = (bytes + 15) & ~(size_t)15;
@@ -139,16 +153,20 @@ void arena_free(void *memory, uintptr_t site)
     block->thread = engine.current;
 }
 
-int arena_map(size_t bytes, void **at)
+int arena_map(size_t bytes, bool is_for_stacks, void **at)
 {
     int self = engine.current;
     bytes = (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
-    /* As large a power of two as fits: a stack arena aligns itself within what it asked for. */
-    if (bytes > slice(self) + SLICE_BYTES - map_next[self])
+    if (bytes > stacks_next[self] - map_next[self])
         return -ENOMEM;
-    *at = (void *)map_next[self];
-    map_next[self] += bytes;
     is_dirty[self] = true;
+    if (is_for_stacks) {
+        stacks_next[self] -= bytes;
+        *at = (void *)stacks_next[self];
+    } else {
+        *at = (void *)map_next[self];
+        map_next[self] += bytes;
+    }
     return 0;
 }
 

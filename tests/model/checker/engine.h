@@ -274,7 +274,7 @@ size_t arena_stack_bytes(void);
 bool arena_is_stack(uintptr_t address);
 void *arena_alloc(size_t alignment, size_t bytes, bool is_zeroed, uintptr_t site);
 void arena_free(void *memory, uintptr_t site);
-int arena_map(size_t bytes, void **at);
+int arena_map(size_t bytes, bool is_for_stacks, void **at);
 int arena_unmap(void *at, size_t bytes);
 void arena_check_leaks(void);
 /* "block 2 of thread 1, +8"; false if the address is not of the arena. */

@@ -41,12 +41,12 @@ void th_sys_free(void *memory)
 
 int th_sys_map_stacks(size_t bytes, void **at)
 {
-    return arena_map(bytes, at);
+    return arena_map(bytes, true, at);
 }
 
 int th_sys_map(size_t bytes, void **at)
 {
-    return arena_map(bytes, at);
+    return arena_map(bytes, false, at);
 }
 
 int th_sys_unmap(void *at, size_t bytes)

@@ -251,6 +251,11 @@ static void try_place(struct campaign *campaign, size_t first, int ordinal)
 int mutants_run(const struct model *model, const struct settings *settings)
 {
     struct campaign campaign = {.model = model, .settings = settings};
+    char how[600];
+    if (kill(&campaign, how, sizeof how)) {
+        printf("%s: fails without a mutant: %s\n", model->name, how);
+        return 1;
+    }
     collect(model, settings);
     printf("%s: mutants\n", model->name);
     bool runtime_only = has_runtime_sites();

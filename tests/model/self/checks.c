@@ -6,6 +6,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static th_atomic32 flag, word;
@@ -304,6 +305,14 @@ MODEL(broken_belief_is_found, .fails = "belief broken: plain == 1")
     TH_ASSERT(plain == 1);
 }
 
+MODEL(any_allocation_may_fail, .modes = MODEL_SC, .failed_allocations = 1, .outcomes = "11|01|10")
+{
+    void *first = th_sys_alloc(8), *second = th_sys_alloc(8);
+    th_model_outcome("%d%d", first != NULL, second != NULL);
+    th_sys_free(first);
+    th_sys_free(second);
+}
+
 /* ---- Ledger, choices, threads */
 
 MODEL(lost_work_is_found, .fails = "item 1 of the ledger was issued and never done")
@@ -324,6 +333,12 @@ MODEL(every_choice_is_taken, .modes = MODEL_SC, .outcomes = "00|01|02|10|11|12")
 {
     unsigned first = th_model_choose(2), second = th_model_choose(3);
     th_model_outcome("%u%u", first, second);
+}
+
+MODEL(what_does_not_repeat_itself_is_found, .modes = MODEL_SC, .fails = "does not repeat itself")
+{
+    for (int i = 0; i < 10; i++)
+        (void)th_model_choose(2 + (unsigned)rand() % 3);
 }
 
 static __thread int local = 7;
