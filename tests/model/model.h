@@ -52,6 +52,7 @@ struct model_options {
     int weak_failures;      /* weak compare-exchanges that fail for nothing [1] */
     int failed_allocations; /* allocations that fail, whichever [0] */
     int spins;              /* equal reads in a row after which a thread counts as spinning [3] */
+    int exhausted;          /* spinning loops that run out of turns while the others stand still [1] */
     int steps;              /* operations of an execution; then it must end under a fair schedule [2000] */
     int seconds;            /* after which a run ends incomplete [10] */
     bool leaks;             /* allocations may outlive the execution */

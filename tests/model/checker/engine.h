@@ -156,9 +156,10 @@ struct engine {
     int thread_count;
     struct thread threads[THREADS_MAX];
     uint32_t spinning, yielded; /* masks of threads that let others go first */
-    unsigned idle_rounds;
+    int exhausting;             /* who goes on alone until its loop has run out of turns; NOBODY */
+    int turns_left;
     uint64_t steps;
-    int preemptions, stale, spurious, early, weak_failures;
+    int preemptions, stale, spurious, early, weak_failures, exhausted;
     int64_t clock;
     uint64_t state; /* hash of what has happened, equal for equivalent interleavings */
     uint32_t sc_stores;
@@ -213,7 +214,7 @@ void schedule_reset(void);
 void schedule_execute(void (*body)(void));
 TH_NORETURN void schedule_leave(void);
 /* Before each operation that others can see. */
-void schedule_point(void);
+void schedule_point(uintptr_t site);
 /* After each: `is_effective` if it changed what others can see. */
 void schedule_stepped(bool is_effective);
 /* Gives the processor away because the current thread cannot go on (its state says why). */
@@ -247,7 +248,7 @@ void ordering_kernel_fence(void);
 /* The oldest store of a buffer reaches memory (MODEL_TSO). */
 void ordering_flush(struct thread *thread);
 /* All of the current thread's do, as a step of their own. */
-void ordering_drain(void);
+void ordering_drain(uintptr_t site);
 struct location *ordering_location(uint32_t index);
 
 /* ---- shadow.c */

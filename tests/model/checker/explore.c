@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PCT_DEPTH_MAX = 4, PCT_ACTORS = 32 };
+enum { PCT_DEPTH_MAX = 4, PCT_ACTORS = 40 };
 
 struct node {
     uint16_t chosen, count; /* count 0: not known yet, from a replayed trace */
@@ -116,8 +116,10 @@ static uint64_t state_key(void)
     uint64_t who = engine.spinning | (uint64_t)engine.yielded << 8;
     if (engine.preemption_bound >= 0)
         who |= (uint64_t)engine.current << 16;
-    uint64_t spent = (uint64_t)engine.stale | (uint64_t)engine.spurious << 16 | (uint64_t)engine.early << 32 |
-                     (uint64_t)engine.weak_failures << 48;
+    uint64_t spent = (uint64_t)engine.spurious | (uint64_t)engine.early << 16 | (uint64_t)engine.weak_failures << 32 |
+                     (uint64_t)engine.exhausted << 48;
+    if (engine.options.stale >= 0)
+        spent = hash_mix(spent, (uint64_t)engine.stale);
     uint64_t fresh = 0;
     for (int t = 0; t < engine.thread_count; t++)
         fresh |= (uint64_t)(engine.threads[t].state * 2u + engine.threads[t].is_fresh) << (t * 4);
@@ -416,6 +418,7 @@ static void options_fill(const struct model_options *from)
     options->spurious = defaulted(from->spurious, 1);
     options->early = defaulted(from->early, 1);
     options->weak_failures = defaulted(from->weak_failures, 1);
+    options->exhausted = defaulted(from->exhausted, 1);
     options->spins = defaulted(from->spins, 3);
     options->steps = defaulted(from->steps, 2000);
 }

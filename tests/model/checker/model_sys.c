@@ -116,7 +116,7 @@ ssize_t th_sys_read_file(const char *path, char *to, size_t capacity)
 
 int th_sys_futex_wait(th_atomic32 *word, uint32_t expected, int64_t deadline)
 {
-    schedule_point();
+    schedule_point(SITE);
     ordering_kernel_fence();
     uint32_t value = (uint32_t)ordering_kernel_load((uintptr_t)&word->value, 4, SITE);
     struct thread *self = current_thread();
@@ -154,7 +154,7 @@ static int futex_wake_one(th_atomic32 *word)
 
 int th_sys_futex_wake(th_atomic32 *word, int count)
 {
-    schedule_point();
+    schedule_point(SITE);
     ordering_kernel_fence();
     int woken = 0;
     while (woken < count && futex_wake_one(word))
@@ -274,7 +274,7 @@ int64_t th_sys_now(void)
 
 void th_sys_sleep_until(int64_t deadline)
 {
-    schedule_point();
+    schedule_point(SITE);
     if (deadline <= engine.clock)
         return;
     struct thread *self = current_thread();

@@ -371,11 +371,11 @@ static void buffer_drain(struct thread *thread)
         ordering_flush(thread);
 }
 
-void ordering_drain(void)
+void ordering_drain(uintptr_t site)
 {
     if (current_thread()->buffer_count == 0)
         return;
-    schedule_point();
+    schedule_point(site);
     buffer_drain(current_thread());
 }
 
@@ -433,7 +433,7 @@ void ordering_fence(int order, uintptr_t site)
     struct thread *thread = current_thread();
     if (order == __ATOMIC_SEQ_CST) {
         if (engine.mode != MODEL_SC)
-            schedule_point();
+            schedule_point(site);
         fence_sc(thread);
     } else {
         if (is_acquire(order))
@@ -459,7 +459,7 @@ void ordering_membarrier(uintptr_t site)
 {
     if (sites_order(site, OP_MEMBARRIER, __ATOMIC_SEQ_CST) == ORDER_DROPPED)
         return;
-    schedule_point();
+    schedule_point(site);
     fence_sc(current_thread());
     for (int t = 0; t < engine.thread_count; t++) {
         struct thread *other = &engine.threads[t];
@@ -500,7 +500,7 @@ static uint64_t direct_update(uint64_t before, enum update update, uint64_t oper
 uint64_t ordering_load(uintptr_t address, unsigned size, int order, uintptr_t site)
 {
     order = sites_order(site, OP_LOAD, order);
-    schedule_point();
+    schedule_point(site);
     struct location *location = location_at(address, size);
     if (location == NULL)
         return value_read(address, size);
@@ -541,7 +541,7 @@ uint64_t ordering_kernel_load(uintptr_t address, unsigned size, uintptr_t site)
 void ordering_store(uintptr_t address, unsigned size, uint64_t value, int order, uintptr_t site)
 {
     order = sites_order(site, OP_STORE, order);
-    schedule_point();
+    schedule_point(site);
     struct location *location = location_at(address, size);
     if (location == NULL) {
         value_write(address, size, value);
@@ -595,7 +595,7 @@ uint64_t ordering_update(uintptr_t address, unsigned size, enum update update, u
                          uintptr_t site)
 {
     order = sites_order(site, OP_UPDATE, order);
-    schedule_point();
+    schedule_point(site);
     struct location *location = location_at(address, size);
     if (location == NULL) {
         uint64_t before = value_read(address, size);
@@ -667,7 +667,7 @@ bool ordering_compare_exchange(uintptr_t address, unsigned size, uint64_t *expec
 {
     order = sites_order(site, OP_UPDATE, order);
     order_failed = failure_order(order, order_failed);
-    schedule_point();
+    schedule_point(site);
     struct location *location = location_at(address, size);
     if (location == NULL) {
         uint64_t before = value_read(address, size);

@@ -10,7 +10,9 @@
  *
  * A thread that makes the same read again and again, without doing anything else, spins. It lets others go first
  * until one of them changes something. This takes away no behaviour where an iteration of the loop leaves nothing
- * behind; a loop that counts its turns is cut short in the order of events, not in what it does (README.md).
+ * behind. For loops that count their turns there is one more choice, `.exhausted` times in an execution: the spinning
+ * thread alone goes on until it does something else. If it does not, within 300 turns, nothing is lost by giving that
+ * execution up: whatever the others do next they can do before.
  */
 #include "engine.h"
 
@@ -24,8 +26,8 @@ struct transfer {
 struct transfer jump_fcontext(void *to, void *data);
 void *make_fcontext(void *stack_top, size_t bytes, void (*entry)(struct transfer));
 
-enum { FAIR_STEPS = 20000, FAIR_CLOCK = 64 };
-enum option { OPTION_RUN = 0, OPTION_FLUSH = 8, OPTION_SPURIOUS = 16, OPTION_CLOCK = 24 };
+enum { FAIR_STEPS = 20000, FAIR_CLOCK = 64, TURNS_MOST = 300 };
+enum option { OPTION_RUN = 0, OPTION_FLUSH = 8, OPTION_SPURIOUS = 16, OPTION_EXHAUST = 24, OPTION_CLOCK = 32 };
 
 static struct thread explorer; /* only its context is used */
 static void (*execution_body)(void);
@@ -170,6 +172,8 @@ void schedule_reset(void)
     engine.thread_count = 0;
     engine.spinning = 0;
     engine.yielded = 0;
+    engine.exhausting = NOBODY;
+    engine.exhausted = 0;
     engine.steps = 0;
     engine.preemptions = 0;
     engine.stale = 0;
@@ -203,7 +207,7 @@ void schedule_execute(void (*body)(void))
 int schedule_start(void (*body)(void *), void *arg)
 {
     /* Starting a thread is a full fence on every machine. */
-    ordering_drain();
+    ordering_drain(0);
     struct thread *parent = current_thread(), *child = thread_create();
     int self = engine.thread_count - 1;
     child->body = body;
@@ -246,10 +250,21 @@ void schedule_note_read(uintptr_t site, uintptr_t address, uint64_t identity)
             spin->identity = identity;
             if (spin->count >= (unsigned)engine.options.spins)
                 engine.spinning |= 1u << engine.current;
+            else
+                engine.spinning &= ~(1u << engine.current);
             return;
         }
     }
     thread->spins[thread->spin_next++ % SPIN_SLOTS] = (struct spin){site, address, identity, 1};
+    engine.spinning &= ~(1u << engine.current);
+}
+
+static bool is_spin_site(const struct thread *thread, uintptr_t site)
+{
+    for (unsigned i = 0; i < SPIN_SLOTS; i++)
+        if (thread->spins[i].site == site)
+            return true;
+    return false;
 }
 
 bool schedule_read_enough(uintptr_t site, uintptr_t address, uint64_t identity)
@@ -363,6 +378,9 @@ static unsigned gather_events(int *options, unsigned count)
             options[count++] = OPTION_FLUSH + t;
     if (runs == 0)
         return count;
+    for (int t = 0; t < engine.thread_count && engine.exhausted < engine.options.exhausted; t++)
+        if (is_ready(t) && (engine.spinning >> t & 1))
+            options[count++] = OPTION_EXHAUST + t;
     for (int t = 0; t < engine.thread_count && engine.spurious < engine.options.spurious; t++)
         if (engine.threads[t].state == THREAD_ON_FUTEX)
             options[count++] = OPTION_SPURIOUS + t;
@@ -428,7 +446,7 @@ static int next_fair(void)
 
 static int next_chosen(void)
 {
-    int options[4 * THREADS_MAX];
+    int options[5 * THREADS_MAX];
     for (;;) {
         bool goes_on = is_enabled(engine.current);
         unsigned count = gather_events(options, gather_runs(options));
@@ -444,7 +462,12 @@ static int next_chosen(void)
         }
         if (option < OPTION_SPURIOUS) {
             ordering_flush(&engine.threads[t]);
-        } else if (option < OPTION_CLOCK) {
+        } else if (option >= OPTION_EXHAUST && option < OPTION_CLOCK) {
+            engine.exhausted++;
+            engine.exhausting = t;
+            engine.turns_left = TURNS_MOST;
+            return t;
+        } else if (option < OPTION_EXHAUST) {
             engine.spurious++;
             record_note(t, engine.threads[t].site, "woken for nothing");
             schedule_wake(&engine.threads[t], 0);
@@ -464,10 +487,26 @@ static void schedule_next(void)
 
 void schedule_block(void)
 {
+    engine.exhausting = NOBODY;
     schedule_next();
 }
 
-void schedule_point(void)
+/* The thread that runs out of turns goes on alone, up to the first operation that its loop does not have. */
+static bool goes_on_exhausting(const struct thread *thread, uintptr_t site)
+{
+    if (engine.exhausting == NOBODY)
+        return false;
+    if (is_spin_site(thread, site)) {
+        if (--engine.turns_left == 0)
+            explore_end(ENDING_PRUNED);
+        return true;
+    }
+    engine.exhausting = NOBODY;
+    engine.spinning &= ~(1u << engine.current);
+    return false;
+}
+
+void schedule_point(uintptr_t site)
 {
     struct thread *thread = current_thread();
     engine.steps++;
@@ -477,6 +516,8 @@ void schedule_point(void)
         thread->is_fresh = false;
         return;
     }
+    if (goes_on_exhausting(thread, site))
+        return;
     if (engine.steps > (uint64_t)engine.options.steps) {
         engine.is_fair = true;
         engine.was_bounded = true;

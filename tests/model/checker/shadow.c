@@ -181,7 +181,7 @@ static void atomic_cell_access(const struct cell *cell, struct thread *thread, u
                                uintptr_t site)
 {
     /* Its own stores are in memory for the plain access that follows. */
-    ordering_drain();
+    ordering_drain(site);
     struct location *location = ordering_location(cell->location);
     for (unsigned t = 0; t < THREADS_MAX; t++) {
         if (location->writes[t] > thread->now.hb[t])

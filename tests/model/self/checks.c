@@ -411,3 +411,21 @@ MODEL(membarrier_orders_both_sides, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, 
     th_model_join(thread);
     MODEL_CHECK(light_saw == 1 || heavy_saw == 1);
 }
+
+/* ---- A loop that gives up after some turns, while the other side stands still. */
+
+static void patient(void *arg)
+{
+    (void)arg;
+    for (int turn = 0; turn < 100; turn++)
+        if (th_atomic32_load_acquire(&flag) != 0)
+            return;
+    th_model_outcome("gave up");
+}
+
+MODEL(counting_loop_runs_out_of_turns, .outcomes = "met|gave up")
+{
+    th_model_outcome("met");
+    th_model_thread(patient, NULL);
+    th_atomic32_store_release(&flag, 1);
+}
