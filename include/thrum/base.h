@@ -37,9 +37,9 @@ THRUM_API thrum_time thrum_now(void);
 THRUM_API const char *thrum_version(void);
 
 /*
- * What a result means, in words, for a negative result of any thrum function: "canceled", "deadline passed", ... A result >= 0 is
- * "success". The text is constant and shared; unlike strerror it may be called by any number of threads at once.
- * Never switches.
+ * What a result means, in words, for a negative result of any thrum function: "canceled", "deadline passed", ... A
+ * result >= 0 is "success". The text is constant and shared; unlike strerror it may be called by any number of threads
+ * at once. Never switches.
  */
 THRUM_API const char *thrum_strerror(int result);
 

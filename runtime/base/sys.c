@@ -66,10 +66,10 @@ static int sys_map(size_t bytes, int flags, void **at)
     int fault = TH_FAULT(mmap);
     if (fault)
         return fault;
-    int saved_errno = errno;
+    int errno_before = errno;
     void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     int code = mapped == MAP_FAILED ? -errno : 0;
-    errno = saved_errno;
+    errno = errno_before;
     if (code == 0)
         *at = mapped;
     return code;

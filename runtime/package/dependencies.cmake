@@ -22,9 +22,27 @@ if(THRUM_JEMALLOC)
     set(THRUM_ALLOCATOR_LIBRARY ${THRUM_JEMALLOC_LIBRARY})
 endif()
 
-# Up to 1.86 Boost exports the C names of its switch; from 1.87 only the C++ ones, for which there is a C++ shim.
+# Up to 1.86 Boost exports the C names of its switch; from 1.87 they are hidden and only the C++ ones remain, for which
+# there is a C++ shim.
+include(CheckCXXSourceCompiles)
 set(CMAKE_REQUIRED_LIBRARIES ${THRUM_CONTEXT_LIBRARY})
+set(CMAKE_REQUIRED_INCLUDES ${THRUM_CONTEXT_LIBRARY_HEADER})
 check_c_source_compiles("
     extern void *make_fcontext(void *, unsigned long, void (*)(void));
     int main(void) { return make_fcontext(0, 0, 0) != 0; }" THRUM_FCONTEXT_HAS_C_NAMES)
+if(NOT THRUM_FCONTEXT_HAS_C_NAMES)
+    check_cxx_source_compiles("
+        #include <boost/context/detail/fcontext.hpp>
+        int main() { return boost::context::detail::make_fcontext(0, 0, 0) != 0; }" THRUM_FCONTEXT_HAS_CXX_NAMES)
+    if(NOT THRUM_FCONTEXT_HAS_CXX_NAMES)
+        message(FATAL_ERROR "${THRUM_CONTEXT_LIBRARY} has neither the C nor the C++ names of Boost's context switch "
+            "(make_fcontext, jump_fcontext), or is not for this machine.\n"
+            "On Debian: apt-get install libboost-context-dev")
+    endif()
+endif()
 unset(CMAKE_REQUIRED_LIBRARIES)
+unset(CMAKE_REQUIRED_INCLUDES)
+
+# Valgrind is told of each stack where its header is there; that costs nothing outside of Valgrind.
+include(CheckIncludeFile)
+check_include_file("valgrind/valgrind.h" THRUM_HAS_VALGRIND)

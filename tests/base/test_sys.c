@@ -11,9 +11,10 @@ TEST(errors_are_results_and_errno_is_left_alone)
     errno = 4711;
     CHECK_EQ(th_sys_open_read("/nonexistent"), -ENOENT);
     CHECK_EQ(th_sys_close(-1), -EBADF);
-    CHECK_EQ(th_sys_read(-1, NULL, 1), -EBADF);
+    char byte;
+    CHECK_EQ(th_sys_read(-1, &byte, 1), -EBADF);
     void *at;
-    CHECK_EQ(th_sys_map(SIZE_MAX / 2, &at), -ENOMEM);
+    CHECK_EQ(th_sys_map(0, &at), -EINVAL);
     CHECK_EQ(errno, 4711);
 }
 

@@ -42,13 +42,33 @@ void kit_at_end(void (*check)(void))
 
 uint64_t kit_seed(void)
 {
-    seed_used = true;
+    __atomic_store_n(&seed_used, true, __ATOMIC_RELAXED); /* any thread of a test may ask */
     return seed;
 }
 
 bool kit_is_slow(void)
 {
-    return TH_ASAN || TH_TSAN || RUNNING_ON_VALGRIND != 0;
+    return TH_ASAN || TH_TSAN || kit_is_valgrind();
+}
+
+bool kit_is_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
+}
+
+bool kit_is_emulated(void)
+{
+    return getenv("KIT_EMULATED") != NULL;
+}
+
+/* Present in a coverage build only: what leaves by _exit has to save its counters itself. */
+__attribute__((weak)) void __gcov_dump(void);
+
+static __attribute__((noreturn)) void leave_at_once(int code)
+{
+    if (__gcov_dump != NULL)
+        __gcov_dump();
+    _exit(code);
 }
 
 /* One write, so that threads failing at once do not mix their lines; _exit, so that it works on any stack. */
@@ -84,7 +104,7 @@ void kit_skip(const char *format, ...)
     printf("\n");
     va_end(args);
     fflush(stdout);
-    _exit(SKIPPED);
+    leave_at_once(SKIPPED);
 }
 
 void kit_compare(const char *file, int line, const char *a_text, const char *operation, const char *b_text, intmax_t a,
@@ -172,7 +192,7 @@ void kit_in_child(void (*body)(void *arg), void *arg, struct kit_outcome *outcom
     if (child == 0) {
         body(arg);
         fflush(NULL);
-        _exit(0);
+        leave_at_once(0);
     }
     finish_child(child, errors, outcome);
 }

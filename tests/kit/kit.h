@@ -12,7 +12,8 @@
  * A test program holds many tests. `program NAME` runs one, in this process (ctest does that: one process a test);
  * `program` alone runs all, each in a child; `program --list` names them.
  *
- * Environment: KIT_SEED, the seed that kit_seed() gives (else a fresh one, printed when the test fails).
+ * Environment: KIT_SEED, the seed that kit_seed() gives (else a fresh one, printed when the test fails);
+ * KIT_EMULATED, set by ctest where an emulator runs the tests.
  */
 #ifndef KIT_H
 #define KIT_H
@@ -52,8 +53,8 @@ void kit_register(struct kit_test *test);
 #define CHECK_LE(a, b)            kit_compare(__FILE__, __LINE__, #a, "<=", #b, (intmax_t)(a), (intmax_t)(b))
 #define CHECK_GT(a, b)            kit_compare(__FILE__, __LINE__, #a, ">", #b, (intmax_t)(a), (intmax_t)(b))
 #define CHECK_GE(a, b)            kit_compare(__FILE__, __LINE__, #a, ">=", #b, (intmax_t)(a), (intmax_t)(b))
-#define CHECK_PTR_EQ(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "==", #b, (const void *)(a), (const void *)(b))
-#define CHECK_PTR_NE(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "!=", #b, (const void *)(a), (const void *)(b))
+#define CHECK_PTR_EQ(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "==", #b, a, b)
+#define CHECK_PTR_NE(a, b)        kit_compare_pointers(__FILE__, __LINE__, #a, "!=", #b, a, b)
 #define CHECK_STR_EQ(a, b)        kit_compare_strings(__FILE__, __LINE__, #a, "==", #b, a, b)
 #define CHECK_STR_HAS(text, part) kit_compare_strings(__FILE__, __LINE__, #text, "has", #part, text, part)
 #define FAIL(...)                 kit_fail(__FILE__, __LINE__, __VA_ARGS__)
@@ -91,6 +92,13 @@ void kit_at_end(void (*check)(void));
 
 /* True under valgrind or a sanitizer: tests use it to take fewer turns, never to skip a check. */
 bool kit_is_slow(void);
+
+/* True under qemu-user, which starts no second program of its own kind, ignores advice it does not know (a guard that
+ * it reports as installed is not there), and schedules in its own way. */
+bool kit_is_emulated(void);
+
+/* True under Valgrind, which plays the kernel differently in places. */
+bool kit_is_valgrind(void);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,78 @@
+/*
+ * The context switch: three calls, and all that the runtime knows of the library that does them.
+ *
+ * This header and context_fcontext.* are the only files that know Boost.Context. Up to Boost 1.86 its C names are
+ * exported and stand directly behind ours; from 1.87 they are hidden, and context_fcontext.cpp calls the C++ ones.
+ *
+ * What a jump saves is what the ABI wants kept: callee-saved registers, and on x86-64 MXCSR and the x87 control
+ * word. aarch64's FPCR it does not save; th_fiber_switch does.
+ */
+#ifndef TH_FIBER_CONTEXT_H
+#define TH_FIBER_CONTEXT_H
+
+#include "base/compiler.h"
+
+/* Where a context's registers are saved: the stack pointer it left with. Valid for one jump. */
+typedef void *th_context;
+
+/* What arrives with a jump: whom it came from, and the word that was sent along. */
+struct th_transfer {
+    th_context from;
+    void *data;
+};
+
+#if defined(TH_FCONTEXT_C_NAMES)
+#define TH_CONTEXT_SYMBOL(name) __asm__(name)
+#else
+#define TH_CONTEXT_SYMBOL(name)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A context that will run entry on the stack that ends at top. It inherits the caller's floating-point control. */
+th_context th_context_make(void *top, size_t bytes, void (*entry)(struct th_transfer))
+    TH_CONTEXT_SYMBOL("make_fcontext");
+
+/* Leaves here, goes on there; returns when somebody jumps back. */
+struct th_transfer th_context_jump(th_context to, void *data) TH_CONTEXT_SYMBOL("jump_fcontext");
+
+/*
+ * The first frame of every fiber. It calls th_fiber_main (fiber.c) and tells debuggers, profilers and backtrace()
+ * that there is nothing below: frame pointer 0, return address undefined.
+ */
+void th_context_start(struct th_transfer arrived);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* Floating-point control that the jump does not carry. */
+#if defined(__aarch64__)
+TH_INLINE uint64_t th_context_float_control(void)
+{
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return fpcr;
+}
+
+TH_INLINE void th_context_set_float_control(uint64_t fpcr)
+{
+    /* Writing is slow and nearly never needed. */
+    if (TH_UNLIKELY(th_context_float_control() != fpcr))
+        __asm__ volatile("msr fpcr, %0" ::"r"(fpcr));
+}
+#else
+TH_INLINE uint64_t th_context_float_control(void)
+{
+    return 0;
+}
+
+TH_INLINE void th_context_set_float_control(uint64_t fpcr)
+{
+    (void)fpcr;
+}
+#endif
+
+#endif
