@@ -35,8 +35,8 @@ struct th_idle {
 };
 
 struct thrum_runtime {
-    uint32_t worker_count;      /* c */
-    th_atomic32 phase;          /* a: enum th_phase */
+    uint32_t worker_count; /* c */
+    th_atomic32 phase;     /* a: enum th_phase */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);
 

@@ -46,6 +46,7 @@ TH_UNUSED static void timers_audit(const struct th_timers *timers)
 {
     for (uint32_t i = 0; i < timers->count; i++) {
         const struct th_timer_entry *entry = &timers->heap[i];
+        (void)entry;
         TH_ASSERT(timers->positions[entry->slot] == i);
         TH_ASSERT(i == 0 || !entry_is_before(entry, &timers->heap[(i - 1) / CHILDREN]));
         TH_ASSERT(timers->holders[entry->slot].timer->slot == entry->slot);

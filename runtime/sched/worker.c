@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    DUE_MOST = 32, /* timers taken from their heap at once */
+    DUE_MOST = 32,     /* timers taken from their heap at once */
     FIRED_MOST = 2048, /* in one go; the rest at the next look */
 };
 
