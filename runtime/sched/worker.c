@@ -163,8 +163,9 @@ static struct th_fiber *run_tasks(void *arg)
     }
 }
 
-/* The fiber to go to for a task; guard held. Where no stack is to be had the task waits, and others run. */
-static struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *task)
+/* The same where the task may have none yet, or where there is no task. Where no stack is to be had the task waits,
+ * and others run. */
+static TH_NOINLINE struct th_fiber *find_fiber(struct th_worker *worker, struct th_task *task)
 {
     while (task != NULL) {
         if (task->fiber != NULL)
@@ -179,6 +180,14 @@ static struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *task
         task = th_worker_pick(worker);
     }
     return &worker->thread.host;
+}
+
+/* The fiber to go to for a task; guard held. */
+TH_INLINE struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *task)
+{
+    if (TH_LIKELY(task != NULL && task->fiber != NULL))
+        return task->fiber;
+    return find_fiber(worker, task);
 }
 
 void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)
