@@ -356,7 +356,9 @@ void outcomes_commit(void); /* the execution came to its end */
 bool outcomes_match(const char *expected, bool may_miss, char *text, size_t capacity);
 
 /* ---- mutants.c */
-int mutants_run(const struct model *model, const struct settings *settings);
+void mutants_add(const struct model *model, const struct settings *settings);
+/* The campaign over all models that were added; false if a mutant survived that should not. */
+bool mutants_run(void);
 void mutants_note_site(uintptr_t site, enum operation operation, int order);
 extern bool mutants_collecting;
 
