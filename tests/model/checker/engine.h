@@ -52,6 +52,15 @@ static inline void view_join(struct view *view, const struct view *other)
     view->sc = view->sc > other->sc ? view->sc : other->sc;
 }
 
+/* Whether all of `other` is in `view`. */
+static inline bool view_covers(const struct view *view, const struct view *other)
+{
+    for (int t = 0; t < THREADS_MAX; t++)
+        if (other->hb[t] > view->hb[t] || other->co[t] > view->co[t])
+            return false;
+    return other->sc <= view->sc;
+}
+
 enum thread_state {
     THREAD_UNUSED,
     THREAD_READY,

@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { LOCATIONS_MAX = 1 << 16, MESSAGES_MAX = 1 << 20 };
+enum { LOCATIONS_MAX = 1 << 16, MESSAGES_MAX = 1 << 20, PLACES_MAX = 64 };
 
 static struct location *locations;
 static uint32_t location_count;
@@ -261,19 +261,51 @@ static bool may_be_stale(void)
            (engine.options.stale < 0 || engine.stale < engine.options.stale);
 }
 
-/* Which store a load returns: a choice. */
-static uint32_t choose_read(const struct location *location, const struct thread *thread, bool is_sc, uintptr_t site)
+/*
+ * Note [The oldest of equals]
+ * Of two stores of the same value that a load may return, the newer one leaves the thread knowing more, if it carries
+ * at least what the older one does: what it can do afterwards it can do after reading the older one too, and values
+ * are all that a program can tell. So the newer one is no choice.
+ */
+static bool has_older_equal(const struct location *location, uint32_t at, uint32_t floor)
+{
+    const struct message *message = location->order[at];
+    for (uint32_t i = floor; i < at; i++)
+        if (location->order[i]->value == message->value && view_covers(&message->view, &location->order[i]->view))
+            return true;
+    return false;
+}
+
+/* The places among those from `floor` up that a load may read, newest first. */
+static uint32_t read_places(const struct location *location, uint32_t floor, uint32_t *places)
+{
+    uint32_t count = 0;
+    for (uint32_t i = location->count; i > floor && count < PLACES_MAX; i--)
+        if (!has_older_equal(location, i - 1, floor))
+            places[count++] = i - 1;
+    return count;
+}
+
+/* Nobody reads an old value for ever. */
+static uint32_t read_floor(const struct location *location, const struct thread *thread, bool is_sc, uintptr_t site)
 {
     uint32_t newest = location->count - 1;
     if (newest == 0 || !may_be_stale())
         return newest;
     uint32_t floor = floor_index(location, thread, is_sc);
-    /* Nobody reads an old value for ever. */
     while (floor < newest && schedule_read_enough(site, location->address, location->order[floor]->hash))
         floor++;
-    uint32_t back = explore_choose(CHOICE_VALUE, newest - floor + 1);
-    engine.stale += back != 0;
-    return newest - back;
+    return floor;
+}
+
+/* Which store a load returns: a choice. */
+static uint32_t choose_read(const struct location *location, const struct thread *thread, bool is_sc, uintptr_t site)
+{
+    uint32_t places[PLACES_MAX];
+    uint32_t count = read_places(location, read_floor(location, thread, is_sc, site), places);
+    uint32_t read = places[count > 1 ? explore_choose(CHOICE_VALUE, count) : 0];
+    engine.stale += read != location->count - 1;
+    return read;
 }
 
 /* Behind which store a new one goes: a choice. */
@@ -574,7 +606,7 @@ static uint32_t update_places(const struct location *location, const struct thre
     uint32_t newest = location->count - 1, count = 0;
     uint32_t floor =
         newest != 0 && may_be_stale() && !engine.options.append_only ? floor_index(location, thread, is_sc) : newest;
-    for (uint32_t i = newest + 1; i > floor && count < 64; i--)
+    for (uint32_t i = newest + 1; i > floor && count < PLACES_MAX; i--)
         if (i - 1 == newest || !location->order[i]->is_update)
             places[count++] = i - 1;
     return count;
@@ -605,7 +637,7 @@ uint64_t ordering_update(uintptr_t address, unsigned size, enum update update, u
     struct thread *thread = current_thread();
     shadow_atomic(location, true);
     buffer_drain(thread);
-    uint32_t places[64];
+    uint32_t places[PLACES_MAX];
     uint32_t count = update_places(location, thread, order == __ATOMIC_SEQ_CST, places);
     uint32_t read = places[explore_choose(CHOICE_PLACE, count)];
     engine.stale += read != location->count - 1;
@@ -641,22 +673,16 @@ static uint32_t compare_outcomes(const struct location *location, const struct t
                                  bool is_sc, bool is_sc_failed, uintptr_t site, struct outcome *outcomes)
 {
     uint32_t newest = location->count - 1, count = 0;
-    uint32_t floor = newest, floor_failed = newest;
-    if (newest != 0 && may_be_stale()) {
-        floor_failed = floor_index(location, thread, is_sc_failed);
-        while (floor_failed < newest &&
-               schedule_read_enough(site, location->address, location->order[floor_failed]->hash))
-            floor_failed++;
-        if (!engine.options.append_only)
-            floor = floor_index(location, thread, is_sc);
-    }
-    for (uint32_t i = newest + 1; i > 0 && count < 64; i--) {
+    uint32_t floor = newest, floor_failed = read_floor(location, thread, is_sc_failed, site);
+    if (newest != 0 && may_be_stale() && !engine.options.append_only)
+        floor = floor_index(location, thread, is_sc);
+    for (uint32_t i = newest + 1; i > 0 && count < PLACES_MAX; i--) {
         uint32_t at = i - 1;
         bool is_equal = location->order[at]->value == expected;
         bool is_free = at == newest || !location->order[i]->is_update;
         if (is_equal && is_free && at >= floor)
             outcomes[count++] = (struct outcome){at, true};
-        else if (!is_equal && at >= floor_failed)
+        else if (!is_equal && at >= floor_failed && !has_older_equal(location, at, floor_failed))
             outcomes[count++] = (struct outcome){at, false};
     }
     return count;
@@ -680,7 +706,7 @@ bool ordering_compare_exchange(uintptr_t address, unsigned size, uint64_t *expec
     struct thread *thread = current_thread();
     shadow_atomic(location, true);
     buffer_drain(thread);
-    struct outcome outcomes[64];
+    struct outcome outcomes[PLACES_MAX];
     uint32_t count = compare_outcomes(location, thread, *expected, order == __ATOMIC_SEQ_CST,
                                       order_failed == __ATOMIC_SEQ_CST, site, outcomes);
     struct outcome outcome = outcomes[count > 1 ? explore_choose(CHOICE_VALUE, count) : 0];

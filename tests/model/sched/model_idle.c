@@ -63,7 +63,7 @@ static void worker_until_stopped(void *arg)
         (void)th_idle_sleep(worker, INT64_MAX, is_stopped);
 }
 
-MODEL(stop_wakes_all, .modes = ALL, .preemptions = 2, .exhausted = MODEL_NONE, .spurious = MODEL_NONE)
+MODEL(stop_wakes_all, .modes = ALL, .preemptions = 2, .exhausted = MODEL_NONE, .spurious = MODEL_NONE, .stale = 2)
 {
     set_up();
     th_model_thread(worker_until_stopped, &workers[0]);

@@ -24,7 +24,7 @@ enum kind { LOAD, STORE, UPDATE, FENCE };
 struct op {
     enum kind kind;
     int order, thread, location;
-    uint32_t value; /* that it stores, different for each */
+    uint32_t value; /* that it stores; in every third program some are equal */
 };
 
 struct program {
@@ -51,7 +51,7 @@ static void program_make(struct program *program, unsigned number)
         op->order = orders[op->kind][th_random_below(&random, 4)];
         op->thread = i % program->threads;
         op->location = (int)th_random_below(&random, LOCATIONS);
-        op->value = (uint32_t)i + 1;
+        op->value = number % 3 != 0 ? (uint32_t)i + 1 : (uint32_t)i % 2 + 1;
     }
 }
 
