@@ -365,7 +365,7 @@ int main(int argc, char **argv)
     struct command command = {.name = NULL};
     command_parse(argc, argv, &command);
     shadow_init();
-    ordering_init();
+    location_init();
     arena_init();
     bool is_ok = true, is_found = false;
     for (const struct model *model = first_model; model != NULL; model = model->next) {
