@@ -81,23 +81,22 @@ struct model {
     static void model_name(void)
 
 /*
- * A mutant of MODEL_NAME that is expected to survive, and why. The key is the edge label in the comment on the
+ * A mutant that all models of the program may leave alive, and why. The key is the edge label in the comment on the
  * mutated line ("[D1]"), or the function and which of its mutable operations it is, as the campaign prints it
- * ("deque_push#2"; "deque_push#2->release" where there are two ways to weaken it), or the name of a TH_MUTANT. NULL for
- * all models of the program.
+ * ("deque_push#2"; "deque_push#2->release" where there are two ways to weaken it), or the name of a TH_MUTANT.
  */
 struct model_survivor {
-    const char *model, *key, *reason;
+    const char *key, *reason;
     struct model_survivor *next;
 };
 
-#define MODEL_SURVIVES(model_name, key, reason)          MODEL_SURVIVES_(model_name, key, reason, __COUNTER__)
-#define MODEL_SURVIVES_(model_name, key, reason, number) MODEL_SURVIVES__(model_name, key, reason, number)
-#define MODEL_SURVIVES__(model_name, key, reason, number)                                   \
-    static struct model_survivor model_survivor_##number = {model_name, key, reason, NULL}; \
-    __attribute__((constructor)) static void model_register_survivor_##number(void)         \
-    {                                                                                       \
-        th_model_register_survivor(&model_survivor_##number);                               \
+#define MODEL_SURVIVES(key, reason)          MODEL_SURVIVES_(key, reason, __COUNTER__)
+#define MODEL_SURVIVES_(key, reason, number) MODEL_SURVIVES__(key, reason, number)
+#define MODEL_SURVIVES__(key, reason, number)                                       \
+    static struct model_survivor model_survivor_##number = {key, reason, NULL};     \
+    __attribute__((constructor)) static void model_register_survivor_##number(void) \
+    {                                                                               \
+        th_model_register_survivor(&model_survivor_##number);                       \
     }
 
 void th_model_register(struct model *model);

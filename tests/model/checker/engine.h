@@ -5,12 +5,13 @@
  *   explore.c    which executions: strategies, bounds, backtracking, replay
  *   visited.c    states that were explored before
  *   schedule.c   the modelled threads, and who runs next
+ *   location.c   atomic locations and the stores to them
  *   ordering.c   what atomic operations do, in each memory mode
  *   shadow.c     plain accesses: races, use after free; statics put back between executions
  *   arena.c      the addresses that modelled code gets: stacks, allocations, maps
  *   callbacks.c  what the compiler's instrumentation calls
  *   model_sys.c  base/sys.h, modelled
- *   record.c     the interleaving of a failure, printed
+ *   transcript.c the interleaving of a failure, printed
  *   sites.c      from an address in the program to function:line; the sites of mutants
  *   mutants.c    the mutation campaign
  *   model_main.c the command
@@ -50,6 +51,15 @@ static inline void view_join(struct view *view, const struct view *other)
         view->co[t] = view->co[t] > other->co[t] ? view->co[t] : other->co[t];
     }
     view->sc = view->sc > other->sc ? view->sc : other->sc;
+}
+
+/* Whether all of `other` is in `view`. */
+static inline bool view_covers(const struct view *view, const struct view *other)
+{
+    for (int t = 0; t < THREADS_MAX; t++)
+        if (other->hb[t] > view->hb[t] || other->co[t] > view->co[t])
+            return false;
+    return other->sc <= view->sc;
 }
 
 enum thread_state {
@@ -229,11 +239,22 @@ bool schedule_read_enough(uintptr_t site, uintptr_t address, uint64_t identity);
 void schedule_progress(void);
 void schedule_flushed(struct thread *thread);
 
+/* ---- location.c */
+void location_init(void);
+void location_reset(void);
+struct location *location_numbered(uint32_t index); /* from 1 */
+/* NULL: not memory that is modelled. */
+struct location *location_at(uintptr_t address, unsigned size);
+struct message *location_newest(const struct location *location);
+/* Puts a store at a place in the modification order. */
+void location_place(struct location *location, uint32_t place, struct message *message);
+struct message *message_create(void);
+uint64_t value_read(uintptr_t address, unsigned size);
+void value_write(uintptr_t address, unsigned size, uint64_t value);
+
 /* ---- ordering.c */
 enum update { UPDATE_EXCHANGE, UPDATE_ADD, UPDATE_SUB, UPDATE_AND, UPDATE_OR, UPDATE_XOR, UPDATE_NAND };
 enum { ORDER_DROPPED = -1 };
-void ordering_reset(void);
-void ordering_init(void);
 uint64_t ordering_load(uintptr_t address, unsigned size, int order, uintptr_t site);
 void ordering_store(uintptr_t address, unsigned size, uint64_t value, int order, uintptr_t site);
 uint64_t ordering_update(uintptr_t address, unsigned size, enum update update, uint64_t operand, int order,
@@ -249,7 +270,6 @@ void ordering_kernel_fence(void);
 void ordering_flush(struct thread *thread);
 /* All of the current thread's do, as a step of their own. */
 void ordering_drain(uintptr_t site);
-struct location *ordering_location(uint32_t index);
 
 /* ---- shadow.c */
 struct cell {
@@ -300,7 +320,7 @@ void sites_resolve(const uintptr_t *sites, size_t count, struct source *sources)
 bool sites_data_name(uintptr_t address, char *text, size_t capacity);
 void sites_globals(uintptr_t *from, size_t *bytes);
 
-/* ---- record.c */
+/* ---- transcript.c */
 enum event_kind {
     EVENT_LOAD,
     EVENT_STORE,
@@ -356,7 +376,9 @@ void outcomes_commit(void); /* the execution came to its end */
 bool outcomes_match(const char *expected, bool may_miss, char *text, size_t capacity);
 
 /* ---- mutants.c */
-int mutants_run(const struct model *model, const struct settings *settings);
+void mutants_add(const struct model *model, const struct settings *settings);
+/* The campaign over all models that were added; false if a mutant survived that should not. */
+bool mutants_run(void);
 void mutants_note_site(uintptr_t site, enum operation operation, int order);
 extern bool mutants_collecting;
 

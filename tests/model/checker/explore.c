@@ -162,7 +162,7 @@ static void execute(void)
     position = 0;
     arena_reset();
     shadow_reset();
-    ordering_reset();
+    location_reset();
     schedule_reset();
     outcomes_reset();
     schedule_execute(engine.model->body);

@@ -347,8 +347,10 @@ static bool run_model(const struct model *model, const struct command *command)
 {
     struct settings settings;
     settings_of(model, command, &settings);
-    if (command->is_mutants)
-        return model->options.fails != NULL || mutants_run(model, &settings) == 0;
+    if (command->is_mutants) {
+        mutants_add(model, &settings);
+        return true;
+    }
     bool is_ok = true;
     unsigned modes = command->modes != 0 ? command->modes : model->options.modes;
     for (unsigned mode = MODEL_SC; mode <= MODEL_WEAK; mode <<= 1)
@@ -363,7 +365,7 @@ int main(int argc, char **argv)
     struct command command = {.name = NULL};
     command_parse(argc, argv, &command);
     shadow_init();
-    ordering_init();
+    location_init();
     arena_init();
     bool is_ok = true, is_found = false;
     for (const struct model *model = first_model; model != NULL; model = model->next) {
@@ -379,5 +381,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: no model named %s; --list names them\n", program, command.name);
         return 2;
     }
+    if (command.is_mutants && !command.is_list)
+        is_ok = mutants_run();
     return is_ok ? 0 : 1;
 }

@@ -3,8 +3,10 @@
  *
  * The places come from a run of the model itself: each operation with an order stronger than relaxed that it reached.
  * An order is weakened by one step: what passes without the last bit of strength does not need it. A place that was
- * inlined into several functions is one mutant. Where the model links sources of runtime/, the operations of the
- * model's own file are left alone.
+ * inlined into several functions is one mutant. Where the program links sources of runtime/, the operations of the
+ * models' own file are left alone.
+ *
+ * A mutant is tried on the models that reach its place, in their order, until one kills it.
  */
 #include "engine.h"
 
@@ -12,19 +14,21 @@
 
 #include <stdlib.h>
 
-enum { SITES_MAX = 512, NAMED_MAX = 64, COLLECT_EXECUTIONS = 3000 };
+enum { SITES_MAX = 512, NAMED_MAX = 64, MODELS_MAX = 64, COLLECT_EXECUTIONS = 3000 };
 
 struct site {
     uintptr_t address;
     enum operation operation;
     int order;
     struct source source;
+    uint64_t models; /* that reached it, a bit each */
     bool is_taken;
 };
 
 struct mutant {
     const char *name; /* of a TH_MUTANT, or NULL */
     const struct site *site;
+    uint64_t models;
     uintptr_t addresses[16];
     unsigned address_count;
     int order; /* the weaker one */
@@ -36,16 +40,25 @@ bool mutants_collecting;
 
 static struct site sites[SITES_MAX];
 static size_t site_count;
-static const char *named[NAMED_MAX];
+static struct {
+    const char *name;
+    uint64_t models;
+} named[NAMED_MAX];
 static size_t named_count;
+static const struct model *models[MODELS_MAX];
+static struct settings model_settings[MODELS_MAX];
+static unsigned model_count, collecting;
 
 void mutants_note_site(uintptr_t address, enum operation operation, int order)
 {
-    for (size_t i = 0; i < site_count; i++)
-        if (sites[i].address == address)
-            return;
-    if (site_count < SITES_MAX)
+    size_t i = 0;
+    while (i < site_count && sites[i].address != address)
+        i++;
+    if (i == SITES_MAX)
+        return;
+    if (i == site_count)
         sites[site_count++] = (struct site){.address = address, .operation = operation, .order = order};
+    sites[i].models |= 1ull << collecting;
 }
 
 bool th_model_mutant(const char *name)
@@ -54,11 +67,14 @@ bool th_model_mutant(const char *name)
         return true;
     if (!mutants_collecting)
         return false;
-    for (size_t i = 0; i < named_count; i++)
-        if (strcmp(named[i], name) == 0)
-            return false;
-    if (named_count < NAMED_MAX)
-        named[named_count++] = name;
+    size_t i = 0;
+    while (i < named_count && strcmp(named[i].name, name) != 0)
+        i++;
+    if (i == NAMED_MAX)
+        return false;
+    if (i == named_count)
+        named[named_count++].name = name;
+    named[i].models |= 1ull << collecting;
     return false;
 }
 
@@ -73,11 +89,8 @@ static int by_place(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static void collect(const struct model *model, const struct settings *settings)
+static void collect_model(const struct model *model, const struct settings *settings)
 {
-    site_count = 0;
-    named_count = 0;
-    mutants_collecting = true;
     for (unsigned mode = MODEL_SC; mode <= MODEL_WEAK; mode <<= 1) {
         if (!(model->options.modes & mode))
             continue;
@@ -91,6 +104,13 @@ static void collect(const struct model *model, const struct settings *settings)
         quiet.strategy = STRATEGY_RANDOM;
         explore_run(model, &quiet, &statistics);
     }
+}
+
+static void collect(void)
+{
+    mutants_collecting = true;
+    for (collecting = 0; collecting < model_count; collecting++)
+        collect_model(models[collecting], &model_settings[collecting]);
     mutants_collecting = false;
     uintptr_t addresses[SITES_MAX];
     struct source *sources = calloc(SITES_MAX, sizeof *sources);
@@ -142,11 +162,9 @@ static bool is_same_place(const struct site *a, const struct site *b)
            a->operation == b->operation && a->order == b->order && a->source.line != 0;
 }
 
-static const struct model_survivor *survivor_find(const struct model *model, const struct mutant *mutant)
+static const struct model_survivor *survivor_find(const struct mutant *mutant)
 {
     for (const struct model_survivor *s = first_survivor; s != NULL; s = s->next) {
-        if (s->model != NULL && strcmp(s->model, model->name) != 0)
-            continue;
         size_t length = strlen(mutant->key);
         if (strncmp(s->key, mutant->key, length) == 0 &&
             (s->key[length] == '\0' || (strncmp(s->key + length, "->", 2) == 0 &&
@@ -161,35 +179,48 @@ static const struct model_survivor *survivor_find(const struct model *model, con
 }
 
 struct campaign {
-    const struct model *model;
-    const struct settings *settings;
     int killed, expected, survived;
 };
 
-static bool kill(const struct campaign *campaign, char *how, size_t capacity)
+/* What trying came to, summed over models and modes. */
+struct trial {
+    uint64_t executions;
+    double seconds;
+    bool is_complete;
+};
+
+static bool kill_in(unsigned number, struct trial *trial, char *how, size_t capacity)
 {
-    uint64_t executions = 0;
-    double seconds = 0;
-    bool is_complete = true;
+    const struct model *model = models[number];
     for (unsigned mode = MODEL_SC; mode <= MODEL_WEAK; mode <<= 1) {
-        if (!(campaign->model->options.modes & mode))
+        if (!(model->options.modes & mode))
             continue;
-        struct settings settings = *campaign->settings;
+        struct settings settings = model_settings[number];
         settings.mode = (enum model_mode)mode;
         settings.is_quiet = true;
         struct statistics statistics;
-        explore_run(campaign->model, &settings, &statistics);
-        executions += statistics.executions;
-        seconds += statistics.seconds;
-        is_complete &= statistics.is_complete;
+        explore_run(model, &settings, &statistics);
+        trial->executions += statistics.executions;
+        trial->seconds += statistics.seconds;
+        trial->is_complete &= statistics.is_complete;
         char text[512];
-        if (!verdict(campaign->model, &statistics, settings.mode, text, sizeof text)) {
-            snprintf(how, capacity, "%s, execution %" PRIu64 ": %s", mode_name(settings.mode), executions, text);
+        if (!verdict(model, &statistics, settings.mode, text, sizeof text)) {
+            snprintf(how, capacity, "%s %s, execution %" PRIu64 ": %s", model->name, mode_name(settings.mode),
+                     statistics.executions, text);
             return true;
         }
     }
-    snprintf(how, capacity, "%" PRIu64 " executions in %.1f s, %s", executions, seconds,
-             is_complete ? "all within the bound" : "not all");
+    return false;
+}
+
+static bool kill(uint64_t among, char *how, size_t capacity)
+{
+    struct trial trial = {0, 0, true};
+    for (unsigned i = 0; i < model_count; i++)
+        if ((among >> i & 1) && kill_in(i, &trial, how, capacity))
+            return true;
+    snprintf(how, capacity, "%" PRIu64 " executions of %d models in %.1f s, %s", trial.executions,
+             __builtin_popcountll(among), trial.seconds, trial.is_complete ? "all within the bounds" : "not all");
     return false;
 }
 
@@ -200,10 +231,10 @@ static void mutant_try(struct campaign *campaign, const struct mutant *mutant, c
     engine.mutant_site_count = mutant->address_count;
     engine.mutant_order = mutant->order;
     engine.mutant_name = mutant->name;
-    bool is_killed = kill(campaign, how, sizeof how);
+    bool is_killed = kill(mutant->models, how, sizeof how);
     engine.mutant_site_count = 0;
     engine.mutant_name = NULL;
-    const struct model_survivor *survivor = survivor_find(campaign->model, mutant);
+    const struct model_survivor *survivor = survivor_find(mutant);
     if (is_killed) {
         campaign->killed++;
         printf("  killed    %s\n            by %s\n", what, how);
@@ -232,6 +263,7 @@ static void try_place(struct campaign *campaign, size_t first, int ordinal)
     for (size_t i = first; i < site_count; i++)
         if ((i == first || is_same_place(site, &sites[i])) && mutant.address_count < TH_COUNT_OF(mutant.addresses)) {
             mutant.addresses[mutant.address_count++] = sites[i].address;
+            mutant.models |= sites[i].models;
             sites[i].is_taken = true;
         }
     static const char *const operations[] = {"load", "store", "read-modify-write", "fence", "membarrier"};
@@ -248,36 +280,48 @@ static void try_place(struct campaign *campaign, size_t first, int ordinal)
     }
 }
 
-int mutants_run(const struct model *model, const struct settings *settings)
+/* Which of a function's mutable operations it is, in the order of lines. */
+static int ordinal_of(size_t site)
 {
-    struct campaign campaign = {.model = model, .settings = settings};
+    int orders[2], ordinal = 1;
+    for (size_t before = 0; before < site; before++)
+        ordinal += strcmp(sites[before].source.function, sites[site].source.function) == 0 &&
+                   !is_same_place(&sites[before], &sites[site]) &&
+                   (before == 0 || !is_same_place(&sites[before - 1], &sites[before])) &&
+                   weaker(sites[before].operation, sites[before].order, orders) > 0;
+    return ordinal;
+}
+
+void mutants_add(const struct model *model, const struct settings *settings)
+{
+    if (model->options.fails != NULL || model_count == MODELS_MAX)
+        return;
+    models[model_count] = model;
+    model_settings[model_count++] = *settings;
+}
+
+bool mutants_run(void)
+{
+    struct campaign campaign = {0, 0, 0};
     char how[600];
-    if (kill(&campaign, how, sizeof how)) {
-        printf("%s: fails without a mutant: %s\n", model->name, how);
-        return 1;
+    if (kill(UINT64_MAX >> (MODELS_MAX - model_count), how, sizeof how)) {
+        printf("fails without a mutant: %s\n", how);
+        return false;
     }
-    collect(model, settings);
-    printf("%s: mutants\n", model->name);
+    collect();
     bool runtime_only = has_runtime_sites();
     for (size_t i = 0; i < site_count; i++) {
         int orders[2];
-        if (sites[i].is_taken || (runtime_only && sites[i].source.is_model) ||
-            weaker(sites[i].operation, sites[i].order, orders) == 0)
-            continue;
-        int ordinal = 1;
-        for (size_t before = 0; before < i; before++)
-            ordinal += strcmp(sites[before].source.function, sites[i].source.function) == 0 &&
-                       !is_same_place(&sites[before], &sites[i]) &&
-                       (before == 0 || !is_same_place(&sites[before - 1], &sites[before])) &&
-                       weaker(sites[before].operation, sites[before].order, orders) > 0;
-        try_place(&campaign, i, ordinal);
+        if (!sites[i].is_taken && !(runtime_only && sites[i].source.is_model) &&
+            weaker(sites[i].operation, sites[i].order, orders) > 0)
+            try_place(&campaign, i, ordinal_of(i));
     }
     for (size_t i = 0; i < named_count; i++) {
-        struct mutant mutant = {.name = named[i]};
-        snprintf(mutant.key, sizeof mutant.key, "%s", named[i]);
-        mutant_try(&campaign, &mutant, named[i]);
+        struct mutant mutant = {.name = named[i].name, .models = named[i].models};
+        snprintf(mutant.key, sizeof mutant.key, "%s", named[i].name);
+        mutant_try(&campaign, &mutant, named[i].name);
     }
-    printf("%s: %d killed, %d survive as expected, %d survived\n", model->name, campaign.killed, campaign.expected,
+    printf("mutants: %d killed, %d survive as expected, %d survived\n", campaign.killed, campaign.expected,
            campaign.survived);
-    return campaign.survived;
+    return campaign.survived == 0;
 }

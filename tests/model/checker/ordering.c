@@ -23,15 +23,7 @@
  */
 #include "engine.h"
 
-#include <stdlib.h>
-#include <sys/mman.h>
-
-enum { LOCATIONS_MAX = 1 << 16, MESSAGES_MAX = 1 << 20 };
-
-static struct location *locations;
-static uint32_t location_count;
-static struct message *messages;
-static uint32_t message_count;
+enum { PLACES_MAX = 64 };
 
 static bool is_acquire(int order)
 {
@@ -49,187 +41,9 @@ static uint32_t epoch_of(const struct thread *thread)
     return thread->now.hb[thread - engine.threads];
 }
 
-void ordering_init(void)
-{
-    int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    locations = mmap(NULL, sizeof *locations * LOCATIONS_MAX, protection, flags, -1, 0);
-    messages = mmap(NULL, sizeof *messages * MESSAGES_MAX, protection, flags, -1, 0);
-    if (locations == MAP_FAILED || messages == MAP_FAILED)
-        abort();
-}
-
-void ordering_reset(void)
-{
-    location_count = 0;
-    message_count = 0;
-}
-
-struct location *ordering_location(uint32_t index)
-{
-    return &locations[index - 1];
-}
-
-static uint64_t value_read(uintptr_t address, unsigned size)
-{
-    uint64_t value = 0;
-    switch (size) {
-    case 1:
-        value = *(uint8_t *)address;
-        break;
-    case 2:
-        value = *(uint16_t *)address;
-        break;
-    case 4:
-        value = *(uint32_t *)address;
-        break;
-    default:
-        value = *(uint64_t *)address;
-    }
-    return value;
-}
-
-static void value_write(uintptr_t address, unsigned size, uint64_t value)
-{
-    switch (size) {
-    case 1:
-        *(uint8_t *)address = (uint8_t)value;
-        break;
-    case 2:
-        *(uint16_t *)address = (uint16_t)value;
-        break;
-    case 4:
-        *(uint32_t *)address = (uint32_t)value;
-        break;
-    default:
-        *(uint64_t *)address = value;
-    }
-}
-
 static uint64_t value_cut(uint64_t value, unsigned size)
 {
     return size == 8 ? value : value & ((1ull << (size * 8)) - 1);
-}
-
-/* ---- Messages and their order */
-
-static struct message *message_create(void)
-{
-    if (message_count == MESSAGES_MAX)
-        engine_fail(0, "more than %d stores in one execution", MESSAGES_MAX);
-    struct message *message = &messages[message_count++];
-    memset(message->seen, 0xff, sizeof message->seen);
-    message->sc = 0;
-    message->is_update = false;
-    return message;
-}
-
-static void location_hash(struct location *location, uint64_t hash)
-{
-    location->hash = hash;
-    uint64_t counted = hash_mix(hash, location->address);
-    engine.state += counted - location->counted;
-    location->counted = counted;
-}
-
-static void location_reserve(struct location *location)
-{
-    if (location->count < location->capacity)
-        return;
-    location->capacity = location->capacity != 0 ? location->capacity * 2 : 8;
-    location->order = realloc(location->order, location->capacity * sizeof *location->order);
-    if (location->order == NULL)
-        abort();
-}
-
-/* Puts a store at a place in the modification order. */
-static void location_place(struct location *location, uint32_t place, struct message *message)
-{
-    if (engine.mode != MODEL_WEAK) {
-        location->order[0] = message;
-        location_hash(location, hash_mix(location->hash, message->hash));
-        return;
-    }
-    location_reserve(location);
-    memmove(&location->order[place + 1], &location->order[place], (location->count - place) * sizeof *location->order);
-    location->order[place] = message;
-    location->count++;
-    if (place + 1 == location->count) {
-        location_hash(location, hash_mix(location->hash, message->hash));
-        return;
-    }
-    uint64_t hash = 0;
-    for (uint32_t i = 1; i < location->count; i++)
-        hash = hash_mix(hash, location->order[i]->hash);
-    location_hash(location, hash);
-}
-
-static struct message *location_newest(const struct location *location)
-{
-    return location->order[location->count - 1];
-}
-
-/* Plain writes since the last atomic operation become a store, as of the thread that made them. */
-static void location_adopt_plain(struct location *location)
-{
-    location->is_plainly_written = false;
-    struct message *message = message_create();
-    message->value = value_read(location->address, location->size);
-    message->thread = location->plain_thread;
-    message->epoch = location->plain_epoch;
-    message->seen[message->thread] = message->epoch;
-    message->hash = hash_mix(location->plain_thread, location->plain_epoch);
-    message->view = (struct view){.sc = 0};
-    location_place(location, location->count, message);
-}
-
-static struct location *location_create(uintptr_t address, unsigned size)
-{
-    if (location_count == LOCATIONS_MAX)
-        engine_fail(address, "more than %d atomic locations in one execution", LOCATIONS_MAX);
-    struct location *location = &locations[location_count++];
-    location->address = address;
-    location->size = size;
-    location->count = 0;
-    location->hash = 0;
-    location->counted = 0;
-    location->is_plainly_written = false;
-    memset(location->reads, 0, sizeof location->reads);
-    memset(location->writes, 0, sizeof location->writes);
-    location_reserve(location);
-    /* What was there before: known to everybody, from nobody; that it is initialised at all is the race check's. */
-    struct message *message = message_create();
-    message->value = value_read(address, size);
-    message->hash = 0;
-    message->thread = 0;
-    message->epoch = 0;
-    message->seen[0] = 0;
-    message->view = (struct view){.sc = 0};
-    location->order[location->count++] = message;
-    for (uintptr_t at = address & ~(uintptr_t)3; at < address + size; at += 4)
-        shadow_cell(at)->location = location_count;
-    return location;
-}
-
-static struct location *location_at(uintptr_t address, unsigned size)
-{
-    struct cell *cell = shadow_cell(address);
-    if (cell == NULL)
-        return NULL;
-    if (cell->location == 0) {
-        struct cell *last = shadow_cell(address + size - 1);
-        if (last->location == 0) {
-            if (address % size != 0)
-                engine_fail(address, "an atomic operation on an address that is not aligned");
-            return location_create(address, size);
-        }
-        cell = last;
-    }
-    struct location *location = ordering_location(cell->location);
-    if (location->address != address || location->size != size)
-        engine_fail(address, "atomic operations of different sizes overlap: not modelled");
-    if (location->is_plainly_written)
-        location_adopt_plain(location);
-    return location;
 }
 
 /* ---- What a thread may read, and where it may write */
@@ -261,19 +75,51 @@ static bool may_be_stale(void)
            (engine.options.stale < 0 || engine.stale < engine.options.stale);
 }
 
-/* Which store a load returns: a choice. */
-static uint32_t choose_read(const struct location *location, const struct thread *thread, bool is_sc, uintptr_t site)
+/*
+ * Note [The oldest of equals]
+ * Of two stores of the same value that a load may return, the newer one leaves the thread knowing more, if it carries
+ * at least what the older one does: what it can do afterwards it can do after reading the older one too, and values
+ * are all that a program can tell. So the newer one is no choice.
+ */
+static bool has_older_equal(const struct location *location, uint32_t at, uint32_t floor)
+{
+    const struct message *message = location->order[at];
+    for (uint32_t i = floor; i < at; i++)
+        if (location->order[i]->value == message->value && view_covers(&message->view, &location->order[i]->view))
+            return true;
+    return false;
+}
+
+/* The places among those from `floor` up that a load may read, newest first. */
+static uint32_t read_places(const struct location *location, uint32_t floor, uint32_t *places)
+{
+    uint32_t count = 0;
+    for (uint32_t i = location->count; i > floor && count < PLACES_MAX; i--)
+        if (!has_older_equal(location, i - 1, floor))
+            places[count++] = i - 1;
+    return count;
+}
+
+/* Nobody reads an old value for ever. */
+static uint32_t read_floor(const struct location *location, const struct thread *thread, bool is_sc, uintptr_t site)
 {
     uint32_t newest = location->count - 1;
     if (newest == 0 || !may_be_stale())
         return newest;
     uint32_t floor = floor_index(location, thread, is_sc);
-    /* Nobody reads an old value for ever. */
     while (floor < newest && schedule_read_enough(site, location->address, location->order[floor]->hash))
         floor++;
-    uint32_t back = explore_choose(CHOICE_VALUE, newest - floor + 1);
-    engine.stale += back != 0;
-    return newest - back;
+    return floor;
+}
+
+/* Which store a load returns: a choice. */
+static uint32_t choose_read(const struct location *location, const struct thread *thread, bool is_sc, uintptr_t site)
+{
+    uint32_t places[PLACES_MAX];
+    uint32_t count = read_places(location, read_floor(location, thread, is_sc, site), places);
+    uint32_t read = places[count > 1 ? explore_choose(CHOICE_VALUE, count) : 0];
+    engine.stale += read != location->count - 1;
+    return read;
 }
 
 /* Behind which store a new one goes: a choice. */
@@ -574,7 +420,7 @@ static uint32_t update_places(const struct location *location, const struct thre
     uint32_t newest = location->count - 1, count = 0;
     uint32_t floor =
         newest != 0 && may_be_stale() && !engine.options.append_only ? floor_index(location, thread, is_sc) : newest;
-    for (uint32_t i = newest + 1; i > floor && count < 64; i--)
+    for (uint32_t i = newest + 1; i > floor && count < PLACES_MAX; i--)
         if (i - 1 == newest || !location->order[i]->is_update)
             places[count++] = i - 1;
     return count;
@@ -605,7 +451,7 @@ uint64_t ordering_update(uintptr_t address, unsigned size, enum update update, u
     struct thread *thread = current_thread();
     shadow_atomic(location, true);
     buffer_drain(thread);
-    uint32_t places[64];
+    uint32_t places[PLACES_MAX];
     uint32_t count = update_places(location, thread, order == __ATOMIC_SEQ_CST, places);
     uint32_t read = places[explore_choose(CHOICE_PLACE, count)];
     engine.stale += read != location->count - 1;
@@ -641,22 +487,16 @@ static uint32_t compare_outcomes(const struct location *location, const struct t
                                  bool is_sc, bool is_sc_failed, uintptr_t site, struct outcome *outcomes)
 {
     uint32_t newest = location->count - 1, count = 0;
-    uint32_t floor = newest, floor_failed = newest;
-    if (newest != 0 && may_be_stale()) {
-        floor_failed = floor_index(location, thread, is_sc_failed);
-        while (floor_failed < newest &&
-               schedule_read_enough(site, location->address, location->order[floor_failed]->hash))
-            floor_failed++;
-        if (!engine.options.append_only)
-            floor = floor_index(location, thread, is_sc);
-    }
-    for (uint32_t i = newest + 1; i > 0 && count < 64; i--) {
+    uint32_t floor = newest, floor_failed = read_floor(location, thread, is_sc_failed, site);
+    if (newest != 0 && may_be_stale() && !engine.options.append_only)
+        floor = floor_index(location, thread, is_sc);
+    for (uint32_t i = newest + 1; i > 0 && count < PLACES_MAX; i--) {
         uint32_t at = i - 1;
         bool is_equal = location->order[at]->value == expected;
         bool is_free = at == newest || !location->order[i]->is_update;
         if (is_equal && is_free && at >= floor)
             outcomes[count++] = (struct outcome){at, true};
-        else if (!is_equal && at >= floor_failed)
+        else if (!is_equal && at >= floor_failed && !has_older_equal(location, at, floor_failed))
             outcomes[count++] = (struct outcome){at, false};
     }
     return count;
@@ -680,7 +520,7 @@ bool ordering_compare_exchange(uintptr_t address, unsigned size, uint64_t *expec
     struct thread *thread = current_thread();
     shadow_atomic(location, true);
     buffer_drain(thread);
-    struct outcome outcomes[64];
+    struct outcome outcomes[PLACES_MAX];
     uint32_t count = compare_outcomes(location, thread, *expected, order == __ATOMIC_SEQ_CST,
                                       order_failed == __ATOMIC_SEQ_CST, site, outcomes);
     struct outcome outcome = outcomes[count > 1 ? explore_choose(CHOICE_VALUE, count) : 0];

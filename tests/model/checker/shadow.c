@@ -182,7 +182,7 @@ static void atomic_cell_access(const struct cell *cell, struct thread *thread, u
 {
     /* Its own stores are in memory for the plain access that follows. */
     ordering_drain(site);
-    struct location *location = ordering_location(cell->location);
+    struct location *location = location_numbered(cell->location);
     for (unsigned t = 0; t < THREADS_MAX; t++) {
         if (location->writes[t] > thread->now.hb[t])
             race(address, is_write ? "writes" : "reads", t, "wrote atomically", site);

@@ -3,8 +3,9 @@
  *
  * The axioms look at whole executions: which store each load reads (rf), in which order the stores of a location stand
  * (mo). All are enumerated, the inconsistent ones thrown away, and the outcomes of the rest are what the checker must
- * find: no more, no fewer, for programs of two or three threads and up to seven operations of all kinds and orders. The relations are named as in "Repairing Sequential Consistency in C/C++11" (RC11), with
- * release sequences of C++20; MODEL_TSO's are those of x86-TSO in its axiomatic form.
+ * find: no more, no fewer, for programs of two or three threads and up to seven operations of all kinds and orders.
+ * The relations are named as in "Repairing Sequential Consistency in C/C++11" (RC11), with release sequences of C++20;
+ * MODEL_TSO's are those of x86-TSO in its axiomatic form.
  *
  * MODEL_AXIOMS=FROM,COUNT in the environment chooses the programs; a program is a function of its number.
  */
@@ -24,7 +25,7 @@ enum kind { LOAD, STORE, UPDATE, FENCE };
 struct op {
     enum kind kind;
     int order, thread, location;
-    uint32_t value; /* that it stores, different for each */
+    uint32_t value; /* that it stores; in every third program some are equal */
 };
 
 struct program {
@@ -51,7 +52,7 @@ static void program_make(struct program *program, unsigned number)
         op->order = orders[op->kind][th_random_below(&random, 4)];
         op->thread = i % program->threads;
         op->location = (int)th_random_below(&random, LOCATIONS);
-        op->value = (uint32_t)i + 1;
+        op->value = number % 3 != 0 ? (uint32_t)i + 1 : (uint32_t)i % 2 + 1;
     }
 }
 

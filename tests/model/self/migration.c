@@ -87,5 +87,5 @@ MODEL(fiber_moves_between_workers, .preemptions = 2)
     MODEL_CHECK_EQ(fiber.turns, 3);
 }
 
-MODEL_SURVIVES(NULL, "fiber_body#1", "nothing plain is read behind it but after the join")
-MODEL_SURVIVES(NULL, "worker_body#1", "nothing plain is read behind it but after the join")
+MODEL_SURVIVES("fiber_body#1", "nothing plain is read behind it but after the join")
+MODEL_SURVIVES("worker_body#1", "nothing plain is read behind it but after the join")

@@ -96,8 +96,8 @@ MODEL(peterson_with_fence, .modes = ALL, .preemptions = -1)
     MODEL_CHECK_EQ(protected, 2);
 }
 
-MODEL_SURVIVES("peterson_with_fence", "peterson_fence#1->release", "the fence behind it acquires")
-MODEL_SURVIVES("peterson_with_fence", "peterson_fence#2", "whoever swaps `turn` second reads from the first: no fence")
+MODEL_SURVIVES("peterson_fence#1->release", "the fence behind it acquires")
+MODEL_SURVIVES("peterson_fence#2", "whoever swaps `turn` second reads from the first: no fence")
 
 MODEL(peterson_without_fence, .modes = ALL, .preemptions = -1, .fails = "data race", .fails_in = MODEL_TSO | MODEL_WEAK)
 {
@@ -307,7 +307,7 @@ MODEL(submit_and_sleep_meet, .modes = ALL, .preemptions = -1, .spurious = MODEL_
     MODEL_CHECK_EQ(protected, 1);
 }
 
-MODEL_SURVIVES("submit_and_sleep_meet", "submit#3", "the fence before it is a release fence too")
+MODEL_SURVIVES("submit#3", "the fence before it is a release fence too")
 
 /* With release and acquire alone neither may see the other. */
 static void submitter_unfenced(void *arg)
@@ -635,8 +635,8 @@ MODEL(deque_with_two_thieves, .modes = ALL, .preemptions = 2)
     deque_drain();
 }
 
-MODEL_SURVIVES(NULL, "deque_steal#1", "the fence behind it is an acquire fence too")
-MODEL_SURVIVES(NULL, "deque_steal#4", "who asks for the last item is decided by atomicity, not by order")
+MODEL_SURVIVES("deque_steal#1", "the fence behind it is an acquire fence too")
+MODEL_SURVIVES("deque_steal#4", "who asks for the last item is decided by atomicity, not by order")
 
 MODEL(deque_without_fence_in_pop, .modes = ALL, .preemptions = 3, .fails = "done twice",
       .fails_in = MODEL_TSO | MODEL_WEAK)
