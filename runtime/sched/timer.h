@@ -67,7 +67,7 @@ void th_timers_fini(struct th_timers *timers);
 /* 0, or -ENOMEM and the timer is not armed. The timer may fire, and its memory be gone, before this returns. */
 int th_timer_arm(struct th_timers *timers, struct th_timer *timer, int64_t deadline, void *owner, uint32_t epoch);
 
-/* True: was armed and never fires. False: was not, th_timers_due has returned it or is about to. Any thread, but
+/* True: was armed and never fires. False: was not, or th_timers_due returns it to somebody. Any thread, but
  * only while nobody else arms or disarms this timer, and its memory lives. */
 bool th_timer_disarm(struct th_timer *timer);
 
