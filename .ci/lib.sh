@@ -73,24 +73,25 @@ apt_install() {
 
 # need PURPOSE...: makes sure that what .ci/packages lists for these purposes is there.
 need() {
-    local things packages
+    local things packages by_hand
     things=$(missing_things "$@")
     if [ -n "$things" ]; then
         packages=$(cut -d' ' -f1 <<<"$things" | sort -u | tr '\n' ' ')
+        by_hand="as root, run: apt-get update && apt-get install -y --no-install-recommends ${packages% }"
         if ! command -v apt-get >/dev/null; then
             printf 'missing, by the names of their Debian packages (and what was looked for):\n%s\n' "$things" >&2
             die "there is no apt-get here: install them with this system's package manager, then run this again"
         fi
         if [ "$(id -u)" != 0 ]; then
             if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
-                die "packages are missing and this is neither root nor sudo; as root, run: apt-get update && apt-get install -y --no-install-recommends ${packages% }"
+                die "packages are missing, and this is neither root nor sudo; $by_hand"
             fi
             # Asks for the password here, where it is seen; the step's output goes to its log.
             sudo -v
         fi
         # shellcheck disable=SC2086 # a list of words
         step packages "install ${packages% }" apt_install $packages ||
-            die "as root, run: apt-get update && apt-get install -y --no-install-recommends ${packages% }"
+            die "$by_hand"
         things=$(missing_things "$@")
         [ -z "$things" ] || die "installed, but still not found: $things"
     fi

@@ -7,5 +7,8 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/local.h>
+#include <thrum/task.h>
+#include <thrum/time.h>
 
 #endif

@@ -28,6 +28,7 @@
 #include <signal.h>
 
 struct th_fiber;
+struct th_task;
 struct th_thread;
 
 /* The body of a fiber: returns the fiber to go on with; its own stack is recycled from there. */
@@ -46,6 +47,7 @@ struct th_exceptions {
 struct th_fiber {
     th_context context;              /* p: where it goes on */
     struct th_thread *thread;        /* r: the thread it runs on; set by whoever switches to it */
+    struct th_task *task;            /* r: sched/'s: the task that runs on it now */
     th_fiber_after *after;           /* r */
     void *after_arg;                 /* r */
     struct th_exceptions exceptions; /* p */

@@ -1,0 +1,49 @@
+#include "sched/guard.h"
+
+#include "base/sys.h"
+
+bool th_guard_is_asymmetric;
+
+/* A revoker is inside for a microsecond; longer only if the kernel took it off its core. */
+enum { SPINS = 200 };
+
+void th_guard_open(void)
+{
+    th_guard_is_asymmetric = th_sys_membarrier_register() == 0;
+}
+
+void th_guard_wait(struct th_guard *guard)
+{
+    th_atomic32_store_release(&guard->in_op, 0); /* [D2] */
+    for (uint32_t turn = 0; (th_atomic32_load_relaxed(&guard->attention) & TH_GUARD_REVOKED) != 0; turn++) {
+        if (turn < SPINS)
+            th_cpu_relax();
+        else
+            th_sys_thread_yield();
+    }
+}
+
+/* The revoker's half of [D1]. */
+static void fence_everybody(void)
+{
+    if (TH_MUTANT(force_without_fence))
+        return;
+    if (th_guard_is_asymmetric)
+        (void)th_sys_membarrier();
+    th_fence_seqcst(); /* [D1] */
+}
+
+enum th_guard_force th_guard_force(struct th_guard *guard, uint32_t asker, uint32_t patience)
+{
+    uint32_t seen = asker;
+    if (!th_atomic32_cas_relaxed(&guard->attention, &seen, asker | TH_GUARD_REVOKED))
+        return TH_GUARD_ACCEPTED;
+    fence_everybody();
+    for (uint32_t turn = 0; turn <= patience; turn++) {
+        if (th_atomic32_load_acquire(&guard->in_op) == 0 || TH_MUTANT(force_without_look)) /* [D2] */
+            return TH_GUARD_INSIDE;
+        th_cpu_relax();
+    }
+    th_guard_restore(guard);
+    return TH_GUARD_BUSY;
+}

@@ -1,0 +1,121 @@
+#include "sched/idle.h"
+
+#include "base/sys.h"
+
+#include <errno.h>
+
+enum { SEARCHER = 1, SLEEPER = 1 << 16 };
+
+/* More searchers than half of the workers only take turns at finding nothing. */
+bool th_idle_begin_search(struct thrum_runtime *runtime)
+{
+    uint32_t before = th_atomic32_add_relaxed(&runtime->idle.counts, SEARCHER);
+    return (before & 0xffff) * 2 < runtime->worker_count;
+}
+
+void th_idle_end_search(struct thrum_runtime *runtime)
+{
+    (void)th_atomic32_sub_relaxed(&runtime->idle.counts, SEARCHER);
+}
+
+/* Takes a worker off the list of sleepers; idle.lock held. False if somebody has done so: it is being woken. */
+static bool unlist(struct th_idle *idle, struct th_worker *worker)
+{
+    if (!worker->is_sleeping)
+        return false;
+    struct th_worker **link = &idle->sleepers;
+    while (*link != worker)
+        link = &(*link)->next_sleeper;
+    *link = worker->next_sleeper;
+    worker->is_sleeping = false;
+    return true;
+}
+
+/* A worker that sleeps no more searches: in one step, so that nobody sees it as neither. */
+static void count_sleeper_as_searcher(struct th_idle *idle)
+{
+    (void)th_atomic32_sub_relaxed(&idle->counts, SLEEPER - SEARCHER);
+}
+
+static void stop_sleeping(struct th_worker *worker)
+{
+    struct th_idle *idle = &worker->runtime->idle;
+    th_lock_take(&idle->lock);
+    if (unlist(idle, worker))
+        count_sleeper_as_searcher(idle);
+    th_lock_leave(&idle->lock);
+}
+
+bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker))
+{
+    struct th_idle *idle = &worker->runtime->idle;
+    th_atomic32_store_relaxed(&worker->sleep_word, 0);
+    th_lock_take(&idle->lock);
+    worker->next_sleeper = idle->sleepers;
+    worker->is_sleeping = true;
+    idle->sleepers = worker;
+    (void)th_atomic32_add_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
+    th_lock_leave(&idle->lock);
+    if (!TH_MUTANT(sleep_without_look) && has_work(worker)) {
+        stop_sleeping(worker);
+        return true;
+    }
+    while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
+        if (th_sys_futex_wait(&worker->sleep_word, 0, deadline) == -ETIMEDOUT) {
+            stop_sleeping(worker);
+            return th_atomic32_load_acquire(&worker->sleep_word) != 0; /* [S2] */
+        }
+    }
+    return true;
+}
+
+/* The sleeper to wake: the napper, whose sleep is the lightest, else who slept last, whose cache is the warmest. */
+static struct th_worker *choose(struct th_idle *idle)
+{
+    struct th_worker *napper = th_atomicptr_load_relaxed(&idle->napper);
+    return napper != NULL && napper->is_sleeping ? napper : idle->sleepers;
+}
+
+static void wake(struct th_worker *worker)
+{
+    th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
+    (void)th_sys_futex_wake(&worker->sleep_word, 1);
+}
+
+void th_idle_wake_one(struct thrum_runtime *runtime)
+{
+    struct th_idle *idle = &runtime->idle;
+    struct th_worker *chosen = NULL;
+    th_lock_take(&idle->lock);
+    if (th_idle_searching(idle) == 0) {
+        chosen = choose(idle);
+        if (chosen != NULL && unlist(idle, chosen))
+            count_sleeper_as_searcher(idle);
+    }
+    th_lock_leave(&idle->lock);
+    if (chosen != NULL)
+        wake(chosen);
+}
+
+void th_idle_wake_all(struct thrum_runtime *runtime)
+{
+    struct th_idle *idle = &runtime->idle;
+    for (;;) {
+        th_lock_take(&idle->lock);
+        struct th_worker *sleeper = idle->sleepers;
+        if (sleeper != NULL && unlist(idle, sleeper))
+            count_sleeper_as_searcher(idle);
+        th_lock_leave(&idle->lock);
+        if (sleeper == NULL)
+            return;
+        wake(sleeper);
+    }
+}
+
+void th_idle_notify(struct thrum_runtime *runtime)
+{
+    uint32_t counts = TH_MUTANT(notify_by_load) ? th_atomic32_load_seqcst(&runtime->idle.counts)    /* [S1] */
+                                                : th_atomic32_add_acqrel(&runtime->idle.counts, 0); /* [S1] */
+    if ((counts & 0xffff) == 0 && counts >> 16 != 0)
+        th_idle_wake_one(runtime);
+}

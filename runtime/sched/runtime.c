@@ -1,0 +1,30 @@
+#include "sched/runtime.h"
+
+#include "sched/idle.h"
+#include "sched/worker.h"
+
+bool th_runtime_is_drained(struct thrum_runtime *runtime)
+{
+    uint64_t finished = 0, spawned = 0;
+    for (uint32_t i = 0; i < runtime->worker_count; i++)
+        finished += th_atomic64_load_acquire(&runtime->workers[i]->finished); /* [Q1] */
+    spawned = th_atomic64_load_acquire(&runtime->foreign_spawned);            /* [Q1] */
+    for (uint32_t i = 0; i < runtime->worker_count; i++)
+        spawned += th_atomic64_load_acquire(&runtime->workers[i]->spawned); /* [Q1] */
+    return finished == spawned;
+}
+
+void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
+{
+    if (th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_CLOSING || !th_runtime_is_drained(runtime)) /* [Q2] */
+        return;
+    if (!th_inject_close(&runtime->inject))
+        return;
+    /* A task may have come in and been taken between the two looks; then it lives, and the end has to wait. */
+    if (!th_runtime_is_drained(runtime)) {
+        th_inject_reopen(&runtime->inject);
+        return;
+    }
+    th_atomic32_store_release(&runtime->phase, TH_PHASE_STOPPED); /* [Q2] */
+    th_idle_wake_all(runtime);
+}

@@ -1,0 +1,65 @@
+/*
+ * A runtime: its workers, what comes in from outside, who sleeps, and when it ends. Several live side by side.
+ *
+ * Life: open -> (main task runs) -> closing (main has ended, the rest drains) -> stopped (nothing lives: workers go).
+ *
+ * Ledger: every task is counted when it is spawned and when it has finished, by the worker (or, from outside, in
+ * `foreign_spawned`) where that happens: no shared counter on the fast path. Live tasks = sum spawned - sum
+ * finished. Read finished first, then spawned: equal sums then mean that nothing lives, for
+ *     finished read early <= finished at the moment between <= spawned at that moment <= spawned read late.
+ *
+ *   [Q2] release phase -> acquire phase: who sees the runtime closing sees what the main task did
+ *   [Q1] release of a worker's counters -> acquire in th_runtime_is_drained: who sees a task's end sees its children
+ *
+ * Key: c constant while workers run, a atomic, l idle.lock's.
+ */
+#ifndef TH_SCHED_RUNTIME_H
+#define TH_SCHED_RUNTIME_H
+
+#include "base/lock.h"
+#include "sched/inject.h"
+#include "sched/record.h"
+
+struct th_posts;
+struct th_task;
+struct th_worker;
+
+enum th_phase { TH_PHASE_OPEN, TH_PHASE_CLOSING, TH_PHASE_STOPPED };
+
+/* Who sleeps; see sched/idle.h. */
+struct th_idle {
+    struct th_lock lock;
+    struct th_worker *sleepers; /* l: latest first */
+    th_atomic32 counts;         /* a: searching in the low half, sleeping in the high half */
+    th_atomicptr napper;        /* a: the sleeper that looks after the others now and then, or NULL */
+};
+
+struct thrum_runtime {
+    struct th_worker **workers; /* c */
+    uint32_t worker_count;      /* c */
+    th_atomic32 phase;          /* a: enum th_phase */
+    /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
+    void (*execute)(struct th_worker *worker, struct th_task *task);
+
+    struct th_lock gate; /* held until all threads are started */
+
+    struct th_idle idle TH_ALIGNED(TH_NO_SHARING);
+    struct th_inject inject TH_ALIGNED(TH_NO_SHARING);
+    th_atomic64 foreign_spawned; /* a */
+    struct th_posts *posts;      /* c: task/'s */
+    th_atomic32 untaken;         /* a: failures that nobody looked at */
+    struct th_records records;   /* under its own lock */
+};
+
+TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)
+{
+    return th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_OPEN; /* [Q2] */
+}
+
+/* True if nothing lives; may be called by any thread at any time. */
+bool th_runtime_is_drained(struct thrum_runtime *runtime);
+
+/* Ends a closing runtime once nothing lives. */
+void th_runtime_stop_if_drained(struct thrum_runtime *runtime);
+
+#endif

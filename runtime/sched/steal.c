@@ -1,0 +1,276 @@
+#include "sched/steal.h"
+
+#include "base/sys.h"
+#include "sched/idle.h"
+
+enum {
+    /* About what a wake costs: who would sleep for less had better not. */
+    SEARCH_NS = 50000,
+    /* A victim that has not answered by then is computing. */
+    SILENCE_NS = 40000,
+    /* Turns to wait for a victim that is inside just now (some 20 us). */
+    FORCE_PATIENCE = 500,
+    THEFT_WORTH_NS = 20000,
+    THEFT_LASTING_NS = 200000,
+    PAUSE_FIRST_NS = 20000,
+    PAUSE_MOST_NS = 200000,
+    NAP_FIRST_NS = 100000,
+    NAP_MOST_NS = 1000000,
+    /* Naps while everybody else sleeps, before the napper sleeps too: bursts that come closer than some 20 ms find
+     * it awake. */
+    LONELY_NAPS_MOST = 20,
+    /* A timer that is so late has a worker that is too busy. */
+    TIMER_LATE_NS = 50000,
+};
+
+/* ---- Giving ---- */
+
+/* Moves up to `most` of a queue's oldest tasks. */
+static uint32_t take_oldest(struct th_queue *queue, struct th_task **to, uint32_t most)
+{
+    uint32_t count = 0;
+    while (count < most) {
+        struct th_task *task = th_queue_pop_oldest(queue);
+        if (task == NULL)
+            break;
+        th_atomicptr_store_relaxed(&task->home, NULL);
+        to[count++] = task;
+    }
+    return count;
+}
+
+static uint32_t at_most(uint32_t number, uint32_t most)
+{
+    return number < most ? number : most;
+}
+
+/* What a worker can spare, guard held by whoever calls. Fresh tasks first, they have no warm stack. A single ready task
+ * runs soon where it is; a silent worker spares all it has. */
+static uint32_t spare(struct th_worker *from, struct th_task **to, bool wants_half, bool is_silent)
+{
+    uint32_t fresh = th_queue_count(&from->fresh), ready = th_queue_count(&from->ready);
+    if (fresh > 0)
+        return take_oldest(&from->fresh, to, wants_half ? at_most((fresh + 1) / 2, TH_MAIL_MOST) : 1);
+    if (is_silent && from->slot != NULL) {
+        th_queue_push_newest(&from->ready, from->slot);
+        from->slot = NULL;
+        ready++;
+    }
+    return take_oldest(&from->ready, to, at_most(is_silent ? (ready + 1) / 2 : ready / 2, TH_MAIL_MOST));
+}
+
+void th_worker_answer(struct th_worker *worker, uint32_t asker)
+{
+    while (asker != 0) {
+        if (th_guard_accept(&worker->guard, asker)) {
+            struct th_worker *thief = worker->runtime->workers[asker - 1];
+            bool wants_half = th_atomic32_load_relaxed(&thief->wants_half) != 0;
+            uint32_t count = spare(worker, thief->mail.tasks, wants_half, false);
+            th_atomic32_store_release(&thief->mail.state, 1 + count); /* [M1] */
+            return;
+        }
+        /* Withdrawn, or turned into a revocation that waits for us to step outside. */
+        th_guard_leave(&worker->guard);
+        asker = th_guard_enter(&worker->guard);
+    }
+}
+
+/* ---- Taking ---- */
+
+static uint32_t backlog(const struct th_worker *worker)
+{
+    return th_queue_count(&worker->fresh) + th_queue_count(&worker->ready);
+}
+
+/* Puts what was taken into the thief's own queues. */
+static void receive(struct th_worker *thief, struct th_task **tasks, uint32_t count)
+{
+    th_worker_enter(thief);
+    for (uint32_t i = 0; i < count; i++) {
+        if (tasks[i]->fiber != NULL)
+            th_queue_push_newest(&thief->ready, tasks[i]);
+        else
+            th_worker_add_fresh(thief, tasks[i]);
+    }
+    th_worker_leave(thief);
+}
+
+/* An answer is certain to come: it is being written. */
+static bool collect(struct th_worker *thief)
+{
+    uint32_t state, turns = 0;
+    while ((state = th_atomic32_load_acquire(&thief->mail.state)) == 0) { /* [M1] */
+        if (++turns < 1000)
+            th_cpu_relax();
+        else
+            th_sys_thread_yield();
+    }
+    th_atomic32_store_relaxed(&thief->mail.state, 0);
+    receive(thief, thief->mail.tasks, state - 1);
+    return state > 1;
+}
+
+static bool force(struct th_worker *thief, struct th_worker *victim)
+{
+    struct th_task *tasks[TH_MAIL_MOST];
+    uint32_t count = 0;
+    switch (th_guard_force(&victim->guard, thief->index + 1, FORCE_PATIENCE)) {
+    case TH_GUARD_ACCEPTED:
+        return collect(thief);
+    case TH_GUARD_BUSY:
+        return false;
+    case TH_GUARD_INSIDE:
+        count = spare(victim, tasks, true, true);
+        th_guard_restore(&victim->guard);
+        break;
+    }
+    receive(thief, tasks, count);
+    return count > 0;
+}
+
+/* Asks one victim and waits for the outcome. */
+static bool ask(struct th_worker *thief, struct th_worker *victim)
+{
+    uint32_t self = thief->index + 1;
+    if (!th_guard_ask(&victim->guard, self))
+        return false;
+    int64_t give_up = th_sys_now() + SILENCE_NS;
+    do {
+        if (th_atomic32_load_relaxed(&thief->mail.state) != 0)
+            return collect(thief);
+        th_cpu_relax();
+    } while (th_sys_now() < give_up);
+    if (backlog(victim) > 0)
+        return force(thief, victim);
+    return !th_guard_withdraw(&victim->guard, self) && collect(thief);
+}
+
+static bool steal(struct th_worker *thief)
+{
+    struct thrum_runtime *runtime = thief->runtime;
+    uint32_t count = runtime->worker_count, first = th_random_below(&thief->random, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct th_worker *victim = runtime->workers[(first + i) % count];
+        if (victim != thief && backlog(victim) > 0 && ask(thief, victim)) {
+            thief->stolen_at = th_sys_now();
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The thief has nothing again: was its last theft worth the trip? */
+static void judge_theft(struct th_worker *thief, int64_t now)
+{
+    if (thief->stolen_at == 0)
+        return;
+    int64_t lasted = now - thief->stolen_at;
+    thief->stolen_at = 0;
+    th_atomic32_store_relaxed(&thief->wants_half, lasted > THEFT_LASTING_NS);
+    if (lasted >= THEFT_WORTH_NS)
+        thief->pause_ns = 0;
+    else
+        thief->pause_ns = thief->pause_ns == 0                  ? PAUSE_FIRST_NS
+                          : thief->pause_ns * 2 > PAUSE_MOST_NS ? PAUSE_MOST_NS
+                                                                : thief->pause_ns * 2;
+    thief->ask_after = now + thief->pause_ns;
+}
+
+/* ---- Nothing to do ---- */
+
+/* Something that is not in anybody's queue: the next pick looks there first. */
+static bool look_outside(struct th_worker *worker)
+{
+    worker->fair_left = 0;
+    return true;
+}
+
+static bool look(struct th_worker *worker, int64_t now)
+{
+    if (th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED) /* [Q2] */
+        return true;
+    if (!th_inject_is_empty(&worker->runtime->inject))
+        return look_outside(worker);
+    if ((int64_t)th_atomic64_load_relaxed(&worker->timers.next) <= now)
+        return look_outside(worker);
+    return now >= worker->ask_after && steal(worker);
+}
+
+/* What a sleeper looks at once more after it has told that it sleeps. */
+static bool has_outside_work(struct th_worker *worker)
+{
+    th_runtime_stop_if_drained(worker->runtime);
+    return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED || /* [Q2] */
+           !th_inject_is_empty(&worker->runtime->inject);
+}
+
+/* The napper fires what others have no time for. */
+static bool fire_for_others(struct th_worker *worker, int64_t now)
+{
+    size_t fired = 0;
+    th_worker_enter(worker);
+    for (uint32_t i = 0; i < worker->runtime->worker_count; i++)
+        fired += th_worker_fire(worker, &worker->runtime->workers[i]->timers, now - TIMER_LATE_NS);
+    th_worker_leave(worker);
+    return fired > 0;
+}
+
+static bool everybody_sleeps(const struct th_idle *idle, uint32_t worker_count)
+{
+    /* All but this one, which counts as searching between its naps. */
+    return th_idle_sleeping(idle) + 1 == worker_count;
+}
+
+static int64_t own_deadline(const struct th_worker *worker)
+{
+    return (int64_t)th_atomic64_load_relaxed(&worker->timers.next);
+}
+
+static bool search_for(struct th_worker *worker, int64_t span)
+{
+    int64_t now = th_sys_now(), until = now + span;
+    do {
+        if (look(worker, now))
+            return true;
+        th_cpu_relax();
+        now = th_sys_now();
+    } while (now < until);
+    return false;
+}
+
+/* Naps until there is something to do, or until everybody has slept for some time. */
+static bool nap(struct th_worker *worker)
+{
+    struct th_idle *idle = &worker->runtime->idle;
+    int64_t span = NAP_FIRST_NS;
+    uint32_t lonely = 0;
+    while (lonely < LONELY_NAPS_MOST) {
+        int64_t now = th_sys_now(), deadline = own_deadline(worker);
+        if (th_idle_sleep(worker, deadline < now + span ? deadline : now + span, has_outside_work) ||
+            look(worker, now = th_sys_now()) || fire_for_others(worker, now))
+            return true;
+        lonely = everybody_sleeps(idle, worker->runtime->worker_count) ? lonely + 1 : 0;
+        span = span * 2 < NAP_MOST_NS ? span * 2 : NAP_MOST_NS;
+    }
+    return false;
+}
+
+void th_steal_find_work(struct th_worker *worker)
+{
+    struct th_idle *idle = &worker->runtime->idle;
+    judge_theft(worker, th_sys_now());
+    bool may_search = th_idle_begin_search(worker->runtime);
+    bool found = look(worker, th_sys_now()) || (may_search && search_for(worker, SEARCH_NS));
+    while (!found) {
+        void *nobody = NULL;
+        bool is_napper = th_atomicptr_cas_relaxed(&idle->napper, &nobody, worker);
+        bool was_woken = is_napper ? nap(worker) : false;
+        if (is_napper)
+            th_atomicptr_store_relaxed(&idle->napper, NULL);
+        if (was_woken)
+            break;
+        (void)th_idle_sleep(worker, own_deadline(worker), has_outside_work);
+        found = look(worker, th_sys_now()) || search_for(worker, SEARCH_NS);
+    }
+    th_idle_end_search(worker->runtime);
+}

@@ -1,0 +1,153 @@
+/*
+ * A worker: an OS thread that runs tasks.
+ *
+ * It dispatches: picks a task, goes to its fiber, and the fiber, when its task waits or ends, picks the next one
+ * itself and goes there directly. The thread's own stack (`thread.host`) runs only when there is nothing to do.
+ *
+ * What it picks, in this order:
+ *   1. the task just made ready (the slot): its data is in the cache. A few times in a row at most.
+ *   2. alternately the oldest ready task, and the newest fresh one: newest first keeps few stacks alive, which
+ *      decides by factors of 20 to 90 on trees of tasks.
+ *   3. now and then (`fair_in` dispatches, or about 100 us) first what could starve: due timers, tasks from
+ *      outside, the oldest fresh task.
+ *
+ * Everything here is called by the worker's own thread. "Guard held" means the worker's own guard (sched/guard.h);
+ * it stays held over a switch and is left by whoever arrives.
+ *
+ * Key: c constant, g the guard, o owner thread only, a atomic.
+ */
+#ifndef TH_SCHED_WORKER_H
+#define TH_SCHED_WORKER_H
+
+#include "base/random.h"
+#include "fiber/fiber.h"
+#include "sched/guard.h"
+#include "sched/queue.h"
+#include "sched/record.h"
+#include "sched/runtime.h"
+#include "sched/timer.h"
+
+enum {
+    TH_MAIL_MOST = 32,     /* tasks handed over at once */
+    TH_FAIR_MOST = 61,     /* dispatches between two looks at what could starve: odd, so that patterns of two or
+                               four do not meet it always at the same place */
+    TH_FAIR_NS = 100000,   /* the time that these looks should be apart */
+    TH_SLOT_RUNS_MOST = 3, /* times in a row that the slot goes before the queues */
+};
+
+/* What a worker asked for: written by whoever answers, who then tells by `state`.
+ * [M1] release state -> acquire state: the tasks are in. */
+struct th_mail {
+    th_atomic32 state; /* a: 0 no answer yet, 1 + count */
+    struct th_task *tasks[TH_MAIL_MOST];
+};
+
+struct th_worker {
+    struct th_thread thread;        /* o; first: a fiber's thread is its worker */
+    struct thrum_runtime *runtime;  /* c */
+    uint32_t index;                 /* c */
+    uint32_t slot_runs;             /* g */
+    struct th_task *slot;           /* g: the task just made ready */
+    struct th_queue ready;          /* g: started tasks, oldest runs first */
+    struct th_queue fresh;          /* g: tasks without a fiber, newest runs first */
+    uint32_t turn;                  /* g: odd: a fresh one next */
+    int32_t fair_left;              /* g: dispatches to the next look at what could starve */
+    int32_t fair_in;                /* g: dispatches between two such looks, from how long they took */
+    int64_t fair_at;                /* g: when the last was */
+    bool is_starved;                /* g: no stack was to be had for a fresh task */
+    struct th_record_cache records; /* o */
+    th_atomic64 spawned, finished;  /* a: written by the owner; see runtime.h */
+    uint64_t next_id, last_id;      /* o */
+
+    struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */
+    struct th_timers timers;                         /* under its own lock */
+
+    /* What others write, on lines of its own. */
+    struct th_mail mail TH_ALIGNED(TH_NO_SHARING); /* a */
+    th_atomic32 sleep_word;                        /* a: 1: wake up */
+    struct th_worker *next_sleeper;                /* idle.lock's */
+    bool is_sleeping;                              /* idle.lock's */
+
+    /* The thief's memory. */
+    struct th_random random; /* o */
+    int64_t stolen_at;       /* o: 0: nothing stolen since */
+    int64_t pause_ns;        /* o: how long not to ask, after thefts that were not worth it */
+    int64_t ask_after;       /* o */
+    th_atomic32 wants_half;  /* a: relaxed, a hint for the giver */
+    pthread_t os_thread;     /* c */
+    int failure;             /* o; read after the thread was joined */
+};
+
+TH_INLINE struct th_worker *th_worker_of(const struct th_fiber *fiber)
+{
+    return TH_CONTAINER(fiber->thread, struct th_worker, thread);
+}
+
+int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index);
+void th_worker_fini(struct th_worker *worker);
+
+/* Runs tasks on the calling thread until the runtime has stopped. */
+void th_worker_run(struct th_worker *worker);
+
+/* Answers whoever asks for tasks; guard held. */
+void th_worker_answer(struct th_worker *worker, uint32_t asker);
+
+TH_INLINE void th_worker_enter(struct th_worker *worker)
+{
+    uint32_t asker = th_guard_enter(&worker->guard);
+    if (TH_UNLIKELY(asker != 0))
+        th_worker_answer(worker, asker);
+}
+
+TH_INLINE void th_worker_leave(struct th_worker *worker)
+{
+    th_guard_leave(&worker->guard);
+}
+
+/* Counts; the ledger is exact at each moment, so a release store, which is a plain store on x86. */
+TH_INLINE void th_worker_count(th_atomic64 *counter)
+{
+    th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) + 1); /* [Q1] */
+}
+
+/* Guard held: a fresh task enters the queue. */
+TH_INLINE void th_worker_add_fresh(struct th_worker *worker, struct th_task *task)
+{
+    th_atomicptr_store_relaxed(&task->home, worker);
+    th_queue_push_newest(&worker->fresh, task);
+}
+
+/* Guard held: takes a task out of the middle of the fresh ones. */
+TH_INLINE void th_worker_remove_fresh(struct th_worker *worker, struct th_task *task)
+{
+    th_queue_remove(&worker->fresh, task);
+    th_atomicptr_store_relaxed(&task->home, NULL);
+}
+
+/* Guard held: a task with a fiber is ready; it runs next, unless something pushes it out of the slot. */
+TH_INLINE void th_worker_add_ready(struct th_worker *worker, struct th_task *task)
+{
+    if (worker->slot != NULL)
+        th_queue_push_newest(&worker->ready, worker->slot);
+    worker->slot = task;
+}
+
+/* Guard held: the next task to run, out of its queue; NULL if the worker has none. */
+struct th_task *th_worker_pick(struct th_worker *worker);
+
+/* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; then does `after`. Returns when
+ * the fiber is switched to again, guard of its then worker left. */
+void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg);
+
+/* Guard held: fires what is due of anybody's timers; whoever waited for them becomes ready here. Returns how many. */
+size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_t now);
+
+/* Makes a task ready from anywhere: a fiber of this runtime, another runtime's, a foreign thread. */
+void th_worker_wake(struct th_task *task);
+/* The same on a worker's own thread, host or fiber, guard not held. */
+void th_worker_wake_on(struct th_worker *worker, struct th_task *task);
+
+/* A task comes from outside: false if the runtime has ended. */
+bool th_worker_inject(struct thrum_runtime *runtime, struct th_task *task);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * Groups: who waits for whom.
+ *
+ * Most children of a group are spawned by its opener and many end on the opener's own stack, run in place while it
+ * waits. Those are counted in plain memory (`spawned`, `ended_here`), by the opener alone. Everybody else goes
+ * through one word:
+ *
+ *   word = count << 1 | is_waiting
+ *   a child that ended elsewhere     +1 to the count
+ *   a child spawned by a member      -1
+ *   the opener, parked               - (spawned - ended_here), and is_waiting
+ *
+ * Whoever brings the word to exactly `is_waiting` with a count of 0 wakes the opener. The opener subtracts only
+ * after its context is saved; a child's addition is its last touch of the group.
+ *
+ *   [G1] release of a child's addition -> acquire in the opener: what the child did is seen after the wait
+ *   [G2] release cancel -> acquire in thrum_cancelled: what the canceller did before is seen
+ *
+ * Explored by tests/model (model_group).
+ */
+#ifndef TH_TASK_GROUP_H
+#define TH_TASK_GROUP_H
+
+#include <thrum/task.h>
+
+#include "base/atomic.h"
+
+enum { TH_GROUP_WAITING = 1, TH_GROUP_ONE = 2 };
+
+struct th_task;
+
+TH_INLINE th_atomic64 *th_group_word(struct thrum_group *group)
+{
+    return (th_atomic64 *)&group->word_;
+}
+
+TH_INLINE th_atomic32 *th_group_cancel(struct thrum_group *group)
+{
+    return (th_atomic32 *)&group->cancel_;
+}
+
+/* A child has ended elsewhere than in place: true if the opener must be woken by the caller. */
+TH_INLINE bool th_group_child_ended(struct thrum_group *group)
+{
+    return th_atomic64_add_acqrel(th_group_word(group), TH_GROUP_ONE) + TH_GROUP_ONE == TH_GROUP_WAITING; /* [G1] */
+}
+
+/* A member that is not the opener spawns one more. */
+TH_INLINE void th_group_child_added(struct thrum_group *group)
+{
+    (void)th_atomic64_sub_relaxed(th_group_word(group), TH_GROUP_ONE);
+}
+
+/* The opener, its context saved, waits for `count` children that it has spawned: true if all have ended already. */
+TH_INLINE bool th_group_commit(struct thrum_group *group, uint64_t count)
+{
+    uint64_t change = TH_GROUP_WAITING - count * TH_GROUP_ONE;
+    return th_atomic64_add_acqrel(th_group_word(group), change) + change == TH_GROUP_WAITING; /* [G1] */
+}
+
+/* A child's result counts for the group. */
+void th_group_take_result(struct thrum_group *group, const struct th_task *child, int result);
+
+#endif

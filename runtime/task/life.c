@@ -1,0 +1,185 @@
+#include "task/life.h"
+
+#include "base/sys.h"
+#include "fiber/fiber.h"
+#include "sched/idle.h"
+#include "task/group.h"
+#include "task/locals.h"
+#include "task/post.h"
+#include "task/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { ID_BLOCK = 1 << 20 };
+
+/* Task numbers are handed to workers in blocks, so that giving one is plain arithmetic. */
+static th_atomic64 next_ids = TH_ATOMIC_INIT(0);
+
+static uint64_t give_id(struct th_worker *worker)
+{
+    if (TH_UNLIKELY(worker->next_id == worker->last_id)) {
+        worker->next_id = th_atomic64_add_relaxed(&next_ids, ID_BLOCK);
+        worker->last_id = worker->next_id + ID_BLOCK;
+    }
+    return ++worker->next_id;
+}
+
+uint64_t th_task_id_outside(void)
+{
+    return th_atomic64_add_relaxed(&next_ids, 1) + 1;
+}
+
+void th_task_fill(struct th_task *task, struct thrum_runtime *runtime, uint64_t id, thrum_fn fn, void *arg)
+{
+    /* The wait word keeps its epoch from the record's last life: a late winner must find another. */
+    task->fn = fn;
+    task->arg = arg;
+    task->group = NULL;
+    task->fiber = NULL;
+    task->flags = 0;
+    task->result = 0;
+    task->id = id;
+    task->name = NULL;
+    task->locals = NULL;
+    th_atomicptr_store_relaxed(&task->done, NULL);
+    th_atomic32_store_relaxed(&task->cancel, 0);
+    task->runtime = runtime;
+}
+
+struct th_task *th_task_make(struct th_worker *worker, thrum_fn fn, void *arg)
+{
+    struct th_task *task = th_record_take(&worker->records, &worker->runtime->records);
+    if (TH_LIKELY(task != NULL))
+        th_task_fill(task, worker->runtime, give_id(worker), fn, arg);
+    return task;
+}
+
+struct th_task *th_task_make_outside(struct thrum_runtime *runtime, thrum_fn fn, void *arg)
+{
+    struct th_task *task = th_record_take_shared(&runtime->records);
+    if (task != NULL)
+        th_task_fill(task, runtime, th_task_id_outside(), fn, arg);
+    return task;
+}
+
+void th_task_discard(struct th_worker *worker, struct th_task *task)
+{
+    if ((task->flags & TH_TASK_IS_POST) != 0)
+        th_post_put(task->runtime->posts, task);
+    else if (worker != NULL)
+        th_record_give(&worker->records, &worker->runtime->records, task);
+    else
+        th_record_give_shared(&task->runtime->records, task);
+}
+
+void th_task_enqueue(struct th_worker *worker, struct th_task *task)
+{
+    th_worker_enter(worker);
+    th_worker_add_fresh(worker, task);
+    th_worker_count(&worker->spawned);
+    th_worker_leave(worker);
+    th_idle_want_napper(worker->runtime);
+}
+
+/* ---- The end ---- */
+
+bool th_done_add(struct th_task *task, struct th_done *node)
+{
+    void *head = th_atomicptr_load_acquire(&task->done); /* [T1] */
+    do {
+        if (head == TH_DONE_CLOSED)
+            return false;
+        node->next = head;
+    } while (!th_atomicptr_cas_acqrel(&task->done, &head, node)); /* [T1] */
+    return true;
+}
+
+static void tell(struct th_done *node, int result)
+{
+    if (node->waiter != NULL) {
+        (void)th_unpark(node->waiter, node->epoch, TH_WAKE_PLAIN);
+    } else {
+        node->call(node->arg, result);
+    }
+}
+
+void th_done_close(struct th_task *task)
+{
+    struct th_done *node = th_atomicptr_exchange_acqrel(&task->done, TH_DONE_CLOSED), *ordered = NULL; /* [T1] */
+    while (node != NULL) {
+        struct th_done *next = node->next;
+        node->next = ordered;
+        ordered = node;
+        node = next;
+    }
+    int result = task->result;
+    while (ordered != NULL) {
+        /* Telling frees the node. */
+        struct th_done *next = ordered->next;
+        tell(ordered, result);
+        ordered = next;
+    }
+}
+
+void th_task_reference_drop(struct th_task *task)
+{
+    if (th_atomic32_sub_acqrel(&task->references, 1) != 1) /* [T2] */
+        return;
+    if (task->group == NULL && task->result < 0 && (th_atomic32_load_relaxed(&task->cancel) & TH_TASK_TAKEN) == 0)
+        th_report_untaken(task);
+    struct th_fiber *self = th_fiber_self();
+    bool is_inside = self != NULL && th_worker_of(self)->runtime == task->runtime;
+    th_task_discard(is_inside ? th_worker_of(self) : NULL, task);
+}
+
+/* The task has returned, on whatever stack. Everything but telling its group. */
+static void end(struct th_worker *worker, struct th_task *task, int result)
+{
+    struct thrum_group *group = task->group;
+    task->result = result;
+    if ((task->flags & TH_TASK_HAS_COPY) != 0)
+        th_sys_free(task->arg);
+    if (task->locals != NULL)
+        th_locals_drop(task->locals);
+    if (group != NULL)
+        th_group_take_result(group, task, result);
+    th_worker_count(&worker->finished);
+    if ((task->flags & TH_TASK_HAS_HANDLE) != 0) {
+        th_done_close(task);
+        th_task_reference_drop(task);
+        return;
+    }
+    if (TH_UNLIKELY(result < 0 && group == NULL))
+        th_report_untaken(task);
+    th_task_discard(worker, task);
+}
+
+void th_task_tell_group(struct th_worker *worker, struct thrum_group *group)
+{
+    if (group != NULL && th_group_child_ended(group))
+        th_worker_wake_on(worker, group->opener_);
+}
+
+void th_task_execute(struct th_worker *worker, struct th_task *task)
+{
+    struct th_fiber *self = task->fiber;
+    struct thrum_group *group = task->group;
+    (void)worker;
+    self->id = task->id;
+    self->name = task->name;
+    int result = task->fn(task->arg);
+    /* The task may have moved: its worker is whose stack it stands on now. */
+    end(th_worker_of(self), task, result);
+    th_task_tell_group(th_worker_of(self), group);
+}
+
+void th_task_run_in_place(struct th_fiber *self, struct th_task *task)
+{
+    struct th_task *parent = self->task;
+    task->fiber = self;
+    self->task = task;
+    int result = task->fn(task->arg);
+    self->task = parent;
+    end(th_worker_of(self), task, result);
+}

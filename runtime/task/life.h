@@ -1,0 +1,71 @@
+/*
+ * A task's life: made at spawn, run once, ended, its record given back.
+ *
+ * References count only for tasks that have handles: one for each handle, one for the run. A record without handles
+ * is given back by the worker on which its task ended.
+ *
+ *   [T1] release done list closed -> acquire in joiners: the result, and all the task wrote, is there
+ *   [T2] release reference drop -> acquire last drop: nobody reads the record any more
+ *   [T3] release cancel -> acquire in thrum_cancelled: what the canceller did before is seen
+ */
+#ifndef TH_TASK_LIFE_H
+#define TH_TASK_LIFE_H
+
+#include <thrum/task.h>
+
+#include "sched/park.h"
+
+/* Makes a record for a task on a worker's fiber; NULL without memory. */
+struct th_task *th_task_make(struct th_worker *worker, thrum_fn fn, void *arg);
+/* The same for a thread without one. */
+struct th_task *th_task_make_outside(struct thrum_runtime *runtime, thrum_fn fn, void *arg);
+uint64_t th_task_id_outside(void);
+/* Gives any record its first values. */
+void th_task_fill(struct th_task *task, struct thrum_runtime *runtime, uint64_t id, thrum_fn fn, void *arg);
+/* Gives a record back; worker is NULL on a foreign thread. */
+void th_task_discard(struct th_worker *worker, struct th_task *task);
+
+/* Puts a made task into the calling worker's queue and counts it. */
+void th_task_enqueue(struct th_worker *worker, struct th_task *task);
+
+/* Runs a task that has its fiber from beginning to end. */
+void th_task_execute(struct th_worker *worker, struct th_task *task);
+
+/* Runs a fresh task of this worker on the calling task's stack, whose task must wait for it anyway. */
+void th_task_run_in_place(struct th_fiber *self, struct th_task *task);
+
+/* A child of the group has ended elsewhere than in its opener's wait; the child's record may be gone. */
+void th_task_tell_group(struct th_worker *worker, struct thrum_group *group);
+
+/* True if a whole task may be put on top of the calling stack. */
+TH_INLINE bool th_task_has_room(const struct th_fiber *self)
+{
+    return th_stack_pointer() - th_stack_low(self->slot) > (size_t)1 << (th_stack_arena.slot_shift - 1);
+}
+
+/* What waits for a task's end: a node in its done list, in the memory of whoever waits. */
+struct th_done {
+    struct th_done *next;
+    struct th_task *waiter; /* a task, by its wait; NULL: call */
+    uint32_t epoch;
+    void (*call)(void *arg, int result);
+    void *arg;
+};
+
+#define TH_DONE_CLOSED ((void *)1)
+
+/* False if the task has ended already. */
+bool th_done_add(struct th_task *task, struct th_done *node);
+/* The task has ended: tells everybody. */
+void th_done_close(struct th_task *task);
+TH_INLINE bool th_done_is_closed(const struct th_task *task)
+{
+    return th_atomicptr_load_acquire(&task->done) == TH_DONE_CLOSED; /* [T1] */
+}
+
+void th_task_reference_drop(struct th_task *task);
+
+/* The first scope from the task outwards that is cancelled: why, or 0. */
+uint32_t th_task_cancel_reason(const struct th_task *task);
+
+#endif

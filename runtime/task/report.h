@@ -1,0 +1,16 @@
+/* What is said about tasks on stderr. */
+#ifndef TH_TASK_REPORT_H
+#define TH_TASK_REPORT_H
+
+struct th_task;
+struct thrum_runtime;
+
+enum { TH_REPORTS_MOST = 10 }; /* lines about untaken failures of one runtime; then a total at its end */
+
+/* A task has failed, and nobody took the result or will. */
+void th_report_untaken(const struct th_task *task);
+
+/* What is left to say when a runtime ends. */
+void th_report_at_end(struct thrum_runtime *runtime);
+
+#endif

@@ -1,0 +1,199 @@
+/* thrum_run: from nothing to a runtime and back. */
+#include "base/config.h"
+#include "base/cores.h"
+#include "base/sys.h"
+#include "sched/idle.h"
+#include "task/call.h"
+#include "task/life.h"
+#include "task/post.h"
+#include "task/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { WORKERS_MOST = 1024, WORKER_STACK_BYTES = 1 << 20 };
+
+struct main_task {
+    thrum_fn fn;
+    void *arg;
+    struct thrum_runtime *runtime;
+    int result;
+};
+
+/* The main task: when it has ended, the rest is cancelled and drains. */
+static int run_main(void *arg)
+{
+    struct main_task *main_task = arg;
+    main_task->result = main_task->fn(main_task->arg);
+    th_atomic32_store_release(&main_task->runtime->phase, TH_PHASE_CLOSING); /* [Q2] */
+    return 0;
+}
+
+static int read_workers(const thrum_options *options, uint32_t *workers)
+{
+    uint64_t wanted = options->workers;
+    if (wanted > WORKERS_MOST) {
+        th_report("thrum_options.workers = %u: want at most %d", options->workers, WORKERS_MOST);
+        return -EINVAL;
+    }
+    int code = wanted == 0 ? th_config_number("THRUM_WORKERS", 1, WORKERS_MOST, &wanted) : 0;
+    if (wanted == 0)
+        wanted = (uint64_t)th_cores_granted();
+    *workers = (uint32_t)(wanted < WORKERS_MOST ? wanted : WORKERS_MOST);
+    return code;
+}
+
+/* ---- Workers ---- */
+
+/* A worker's body on the thread it owns: 0, or why the thread cannot run fibers. */
+static int serve(struct th_worker *worker)
+{
+    int code = th_thread_init(&worker->thread);
+    if (code < 0)
+        return code;
+    th_worker_run(worker);
+    th_thread_fini(&worker->thread);
+    return 0;
+}
+
+static void *worker_thread(void *arg)
+{
+    struct th_worker *worker = arg;
+    /* Nobody begins before it is known how many there are. */
+    th_lock_take(&worker->runtime->gate);
+    th_lock_leave(&worker->runtime->gate);
+    char name[16];
+    snprintf(name, sizeof name, "thrum %u", worker->index);
+    th_sys_thread_name(name);
+    worker->failure = serve(worker);
+    return NULL;
+}
+
+static struct th_worker *make_worker(struct thrum_runtime *runtime, uint32_t index)
+{
+    struct th_worker *worker = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *worker);
+    if (worker != NULL)
+        th_worker_init(worker, runtime, index);
+    return worker;
+}
+
+/* Timers that will not fire any more: those of calls own memory. */
+static void forget_timers(struct th_worker *worker)
+{
+    struct th_timer_due due;
+    while (th_timers_due(&worker->timers, INT64_MAX, &due, 1) == 1)
+        th_call_forget(due.owner, worker);
+}
+
+static void end_worker(struct th_worker *worker)
+{
+    forget_timers(worker);
+    th_record_cache_flush(&worker->records, &worker->runtime->records);
+    th_worker_fini(worker);
+    th_sys_free(worker);
+}
+
+/* ---- The runtime ---- */
+
+static void close_runtime(struct thrum_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->worker_count; i++)
+        end_worker(runtime->workers[i]);
+    th_records_fini(&runtime->records);
+    th_sys_free(runtime->posts);
+    th_sys_free(runtime->workers);
+    th_sys_free(runtime);
+}
+
+static int open_runtime(uint32_t workers, struct thrum_runtime **opened)
+{
+    struct thrum_runtime *runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
+    if (runtime == NULL)
+        return -ENOMEM;
+    *runtime = (struct thrum_runtime){.execute = th_task_execute};
+    th_records_init(&runtime->records);
+    runtime->workers = th_sys_alloc(workers * sizeof *runtime->workers);
+    runtime->posts = th_sys_alloc_aligned(TH_CACHE_LINE, sizeof *runtime->posts);
+    bool is_complete = runtime->workers != NULL && runtime->posts != NULL;
+    if (is_complete)
+        th_posts_init(runtime->posts);
+    while (is_complete && runtime->worker_count < workers) {
+        struct th_worker *worker = make_worker(runtime, runtime->worker_count);
+        is_complete = worker != NULL;
+        if (is_complete)
+            runtime->workers[runtime->worker_count++] = worker;
+    }
+    if (!is_complete) {
+        close_runtime(runtime);
+        return -ENOMEM;
+    }
+    *opened = runtime;
+    return 0;
+}
+
+/* Starts the threads of all workers but the first, which is the caller's. Fewer are no failure: the runtime works with
+ * those that could be started, and a line says so. */
+static void start_threads(struct thrum_runtime *runtime)
+{
+    uint32_t started = 1, wanted = runtime->worker_count;
+    int code = 0;
+    th_lock_take(&runtime->gate);
+    while (code == 0 && started < wanted) {
+        struct th_worker *worker = runtime->workers[started];
+        code = th_sys_thread_start(&worker->os_thread, WORKER_STACK_BYTES, worker_thread, worker);
+        started += code == 0;
+    }
+    for (; runtime->worker_count > started; runtime->worker_count--)
+        end_worker(runtime->workers[runtime->worker_count - 1]);
+    th_lock_leave(&runtime->gate);
+    if (code < 0)
+        th_report("only %u of %u workers could be started: %s (%d)", started, wanted, thrum_strerror(code), code);
+}
+
+static int run(struct thrum_runtime *runtime, struct main_task *main_task)
+{
+    struct th_worker *first = runtime->workers[0];
+    struct th_task *task = th_task_make(first, run_main, main_task);
+    if (task == NULL)
+        return -ENOMEM;
+    task->name = "main";
+    main_task->runtime = runtime;
+    th_worker_add_fresh(first, task);
+    th_worker_count(&first->spawned);
+    start_threads(runtime);
+    int code = serve(first);
+    for (uint32_t i = 1; i < runtime->worker_count; i++)
+        (void)th_sys_thread_join(runtime->workers[i]->os_thread);
+    return code;
+}
+
+int thrum_run_with(const thrum_options *options, thrum_fn main_fn, void *arg)
+{
+    if (th_fiber_self() != NULL)
+        return main_fn(arg);
+    uint32_t workers = 0;
+    int code = read_workers(options, &workers);
+    if (code < 0)
+        return code;
+    struct th_stack_options stacks = {.slot_bytes = options->stack_bytes};
+    code = th_stack_open(&stacks);
+    if (code < 0)
+        return code;
+    th_guard_open();
+    struct thrum_runtime *runtime;
+    struct main_task main_task = {.fn = main_fn, .arg = arg};
+    code = open_runtime(workers, &runtime);
+    if (code == 0) {
+        code = run(runtime, &main_task);
+        th_report_at_end(runtime);
+        close_runtime(runtime);
+    }
+    th_stack_close();
+    return code < 0 ? code : main_task.result;
+}
+
+int thrum_run(thrum_fn main_fn, void *arg)
+{
+    thrum_options options = {0};
+    return thrum_run_with(&options, main_fn, arg);
+}

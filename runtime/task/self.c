@@ -1,0 +1,43 @@
+/* What a task can do and ask about itself. */
+#include "sched/park.h"
+#include "task/life.h"
+
+void thrum_yield(void)
+{
+    struct th_fiber *self = th_fiber_self();
+    if (self == NULL)
+        return;
+    struct th_worker *worker = th_worker_of(self);
+    th_worker_enter(worker);
+    struct th_task *next = th_worker_pick(worker);
+    if (next == NULL) {
+        th_worker_leave(worker);
+        return;
+    }
+    th_queue_push_newest(&worker->ready, self->task);
+    th_worker_switch(self, next, NULL, NULL);
+}
+
+uint64_t thrum_self_id(void)
+{
+    const struct th_task *self = th_task_self();
+    return self != NULL ? self->id : 0;
+}
+
+const char *thrum_self_name(void)
+{
+    const struct th_task *self = th_task_self();
+    return self != NULL && self->name != NULL ? self->name : "";
+}
+
+thrum_runtime *thrum_runtime_current(void)
+{
+    const struct th_task *self = th_task_self();
+    return self != NULL ? self->runtime : NULL;
+}
+
+unsigned thrum_workers(void)
+{
+    const struct th_task *self = th_task_self();
+    return self != NULL ? self->runtime->worker_count : 0;
+}

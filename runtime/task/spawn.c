@@ -1,0 +1,122 @@
+/* Starting tasks: from tasks, from foreign threads, with and without a handle. */
+#include "task/life.h"
+
+#include "base/sys.h"
+#include "task/group.h"
+#include "task/locals.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The first task that uses a group opens it. */
+static void open_group(struct thrum_group *group, struct th_task *self)
+{
+    if (TH_UNLIKELY(group->opener_ == NULL)) {
+        group->opener_ = self;
+        group->runtime_ = self->runtime;
+    }
+}
+
+static void join_group(struct thrum_group *group, struct th_task *task, struct th_task *self)
+{
+    task->group = group;
+    if (TH_LIKELY(group->opener_ == self))
+        group->spawned_++;
+    else
+        th_group_child_added(group);
+}
+
+/* From a thread that runs no tasks: into an open group, through the injection stack. */
+static int start_outside(struct thrum_group *group, struct th_task *task)
+{
+    struct thrum_runtime *runtime = task->runtime;
+    join_group(group, task, NULL);
+    (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
+    if (th_worker_inject(runtime, task))
+        return 0;
+    (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
+    (void)th_group_child_ended(group);
+    th_task_discard(NULL, task);
+    return -ESHUTDOWN;
+}
+
+static bool is_cancelled(struct thrum_group *group)
+{
+    return th_atomic32_load_acquire(th_group_cancel(group)) != 0; /* [G2] */
+}
+
+/* Makes a task, not yet started; the caller is a task or, with an open group, a foreign thread. */
+static int make(struct thrum_group *group, thrum_fn fn, void *arg, struct th_task **made)
+{
+    struct th_fiber *fiber = th_fiber_self();
+    if (TH_UNLIKELY(fiber == NULL)) {
+        if (group == NULL || group->runtime_ == NULL)
+            return -EPERM;
+        *made = th_task_make_outside(group->runtime_, fn, arg);
+    } else {
+        *made = th_task_make(th_worker_of(fiber), fn, arg);
+    }
+    if (TH_UNLIKELY(*made == NULL))
+        return -ENOMEM;
+    if (TH_UNLIKELY(group != NULL && is_cancelled(group))) {
+        th_task_discard(fiber != NULL ? th_worker_of(fiber) : NULL, *made);
+        return -ECANCELED;
+    }
+    return 0;
+}
+
+static int start(struct thrum_group *group, struct th_task *task)
+{
+    struct th_fiber *fiber = th_fiber_self();
+    if (TH_UNLIKELY(fiber == NULL))
+        return start_outside(group, task);
+    struct th_task *self = fiber->task;
+    task->parent_id = self->id;
+    if (TH_UNLIKELY(self->locals != NULL))
+        task->locals = th_locals_share(self->locals);
+    if (group != NULL) {
+        open_group(group, self);
+        join_group(group, task, self);
+    }
+    th_task_enqueue(th_worker_of(fiber), task);
+    return 0;
+}
+
+int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
+{
+    struct th_task *task;
+    int code = make(group, fn, arg, &task);
+    return TH_UNLIKELY(code < 0) ? code : start(group, task);
+}
+
+int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t bytes)
+{
+    void *copy = th_sys_alloc(bytes != 0 ? bytes : 1);
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy, args, bytes);
+    struct th_task *task;
+    int code = make(group, fn, copy, &task);
+    if (code == 0) {
+        task->flags = TH_TASK_HAS_COPY;
+        code = start(group, task);
+    }
+    if (code < 0)
+        th_sys_free(copy);
+    return code;
+}
+
+int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_options *options, thrum_fn fn, void *arg)
+{
+    struct th_task *task;
+    int code = make(group, fn, arg, &task);
+    if (code < 0)
+        return code;
+    task->flags = TH_TASK_HAS_HANDLE;
+    task->name = options != NULL ? options->name : NULL;
+    th_atomic32_store_relaxed(&task->references, 2);
+    code = start(group, task);
+    if (code == 0)
+        *handle = (thrum_task *)task;
+    return code;
+}
