@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-/* Timers that fire in one go; the rest at the next look. */
-enum { DUE_MOST = 32 };
+enum {
+    DUE_MOST = 32, /* timers taken from their heap at once */
+    FIRED_MOST = 2048, /* in one go; the rest at the next look */
+};
 
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index)
 {
@@ -51,7 +53,7 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
         for (size_t i = 0; i < count; i++)
             serve_due(worker, &due[i]);
         fired += count;
-    } while (count == DUE_MOST && fired < 64 * DUE_MOST);
+    } while (count == DUE_MOST && fired < FIRED_MOST);
     return fired;
 }
 
