@@ -15,6 +15,7 @@
 #include <thrum.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -262,10 +263,14 @@ static int count_post(void *arg)
 static void run_post(int64_t count)
 {
     posts_run = 0;
-    for (int64_t posted = 0; posted < count;)
-        posted += thrum_post(open_runtime, count_post, NULL) == 0; /* else 256 wait already */
+    for (int64_t posted = 0; posted < count;) {
+        if (thrum_post(open_runtime, count_post, NULL) == 0)
+            posted++;
+        else
+            sched_yield(); /* 256 wait already */
+    }
     while (posts_run < count)
-        continue;
+        sched_yield();
 }
 
 BENCH(post, .setup = open_server, .run = run_post, .teardown = close_server, .args = WORKERS)
