@@ -1,7 +1,7 @@
 /*
  * What does a switch cost, and what do colours save?
  *
- * bare_jump is the floor: the library's jump between two contexts, inlined in a loop, nothing around it.
+ * bare_jump is the floor: the library's jump between two contexts, in a loop, nothing around it.
  * lean_jump and lean_jump_control are what a switch of our own could be: it pushes the six callee-saved registers and
  * ends in an indirect jump; the second saves MXCSR and the x87 control word too, as the library does (x86-64 only).
  * switch_ping_pong is th_fiber_switch between two fibers; switch_after the same with an after action each time;
