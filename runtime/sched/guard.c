@@ -12,7 +12,8 @@ void th_guard_open(void)
     th_guard_is_asymmetric = th_sys_membarrier_register() == 0;
 }
 
-void th_guard_wait(struct th_guard *guard)
+/* Steps outside until the revoker has left. */
+static void wait_outside(struct th_guard *guard)
 {
     th_atomic32_store_release(&guard->in_op, 0); /* [D2] */
     for (uint32_t turn = 0; (th_atomic32_load_relaxed(&guard->attention) & TH_GUARD_REVOKED) != 0; turn++) {
@@ -21,6 +22,15 @@ void th_guard_wait(struct th_guard *guard)
         else
             th_sys_thread_yield();
     }
+}
+
+uint32_t th_guard_settle(struct th_guard *guard, uint32_t attention)
+{
+    while ((attention & TH_GUARD_REVOKED) != 0) {
+        wait_outside(guard);
+        attention = th_guard_try(guard);
+    }
+    return attention;
 }
 
 /* The revoker's half of [D1]. */

@@ -53,23 +53,25 @@ extern bool th_guard_is_asymmetric;
 /* Registers with the kernel; call before the first guard is used. */
 void th_guard_open(void);
 
-/* The way in when a revoker is there: waits outside until it has left. */
-void th_guard_wait(struct th_guard *guard);
+/* Nothing but the words: 0, or who is there; if it is a revoker the caller is not inside, and th_guard_settle is next. */
+TH_INLINE uint32_t th_guard_try(struct th_guard *guard)
+{
+    th_atomic32_store_relaxed(&guard->in_op, 1);
+    if (TH_LIKELY(th_guard_is_asymmetric) || TH_MUTANT(guard_without_fence))
+        th_fence_compiler();
+    else
+        th_fence_seqcst();                              /* [D1] */
+    return th_atomic32_load_acquire(&guard->attention); /* [D3] */
+}
+
+/* Waits for a revoker to leave, if there is one; inside then. Returns who asks. */
+uint32_t th_guard_settle(struct th_guard *guard, uint32_t attention);
 
 /* Enters; returns who asks: 0, or worker number + 1, to be answered before leaving (or at a later entry). */
 TH_INLINE uint32_t th_guard_enter(struct th_guard *guard)
 {
-    for (;;) {
-        th_atomic32_store_relaxed(&guard->in_op, 1);
-        if (TH_LIKELY(th_guard_is_asymmetric) || TH_MUTANT(guard_without_fence))
-            th_fence_compiler();
-        else
-            th_fence_seqcst();                                            /* [D1] */
-        uint32_t attention = th_atomic32_load_acquire(&guard->attention); /* [D3] */
-        if (TH_LIKELY((attention & TH_GUARD_REVOKED) == 0))
-            return attention;
-        th_guard_wait(guard);
-    }
+    uint32_t attention = th_guard_try(guard);
+    return TH_LIKELY(attention == 0) ? 0 : th_guard_settle(guard, attention);
 }
 
 TH_INLINE void th_guard_leave(struct th_guard *guard)

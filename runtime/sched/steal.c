@@ -59,8 +59,9 @@ static uint32_t spare(struct th_worker *from, struct th_task **to, bool wants_ha
     return take_oldest(&from->ready, to, at_most(is_silent ? (ready + 1) / 2 : ready / 2, TH_MAIL_MOST));
 }
 
-void th_worker_answer(struct th_worker *worker, uint32_t asker)
+void th_worker_settle(struct th_worker *worker, uint32_t attention)
 {
+    uint32_t asker = th_guard_settle(&worker->guard, attention);
     while (asker != 0) {
         if (th_guard_accept(&worker->guard, asker)) {
             struct th_worker *thief = worker->runtime->workers[asker - 1];

@@ -89,14 +89,14 @@ void th_worker_fini(struct th_worker *worker);
 /* Runs tasks on the calling thread until the runtime has stopped. */
 void th_worker_run(struct th_worker *worker);
 
-/* Answers whoever asks for tasks; guard held. */
-void th_worker_answer(struct th_worker *worker, uint32_t asker);
+/* Somebody was there at the entry: waits for a revoker, or answers a thief; the guard is held then. */
+void th_worker_settle(struct th_worker *worker, uint32_t attention);
 
 TH_INLINE void th_worker_enter(struct th_worker *worker)
 {
-    uint32_t asker = th_guard_enter(&worker->guard);
-    if (TH_UNLIKELY(asker != 0))
-        th_worker_answer(worker, asker);
+    uint32_t attention = th_guard_try(&worker->guard);
+    if (TH_UNLIKELY(attention != 0))
+        th_worker_settle(worker, attention);
 }
 
 TH_INLINE void th_worker_leave(struct th_worker *worker)

@@ -96,30 +96,39 @@ void th_task_reference_drop(struct th_task *task)
     th_task_discard(is_inside ? th_worker_of(self) : NULL, task);
 }
 
-/* The task has returned, on whatever stack. Everything but telling its group. */
-static void end(struct th_worker *worker, struct th_task *task, int result)
+/* The end of a task that has more to it than a result that is no failure. */
+static TH_NOINLINE void end_otherwise(struct th_worker *worker, struct th_task *task, int result)
 {
     struct thrum_group *group = task->group;
     task->result = result;
-    uint32_t flags = task->flags;
-    if (TH_UNLIKELY((flags & TH_TASK_HAS_COPY) != 0))
+    if ((task->flags & TH_TASK_HAS_COPY) != 0)
         th_sys_free(task->arg);
-    if (TH_UNLIKELY(task->locals != NULL))
+    if (task->locals != NULL)
         th_locals_drop(task->locals);
-    if (group != NULL && TH_UNLIKELY(result < 0 || group->policy_ == THRUM_RACE))
+    if (group != NULL)
         th_group_take_result(group, task, result);
     th_worker_count(&worker->finished);
-    if ((flags & TH_TASK_HAS_HANDLE) != 0) {
+    if ((task->flags & TH_TASK_HAS_HANDLE) != 0) {
         th_done_close(task);
         th_task_reference_drop(task);
         return;
     }
-    if (TH_UNLIKELY(result < 0 && group == NULL))
+    if (result < 0 && group == NULL)
         th_report_untaken(task);
-    if (TH_UNLIKELY((flags & TH_TASK_IS_POST) != 0))
-        th_post_put(task->runtime->posts, task);
-    else
-        th_record_give(&worker->records, &worker->runtime->records, task);
+    th_task_discard(worker, task);
+}
+
+/* The task has returned, on whatever stack: everything but telling its group. */
+TH_INLINE void end(struct th_worker *worker, struct th_task *task, int result)
+{
+    const struct thrum_group *group = task->group;
+    bool is_race = group != NULL && group->policy_ == THRUM_RACE;
+    if (TH_UNLIKELY(result < 0 || task->flags != 0 || task->locals != NULL || is_race)) {
+        end_otherwise(worker, task, result);
+        return;
+    }
+    th_worker_count(&worker->finished);
+    th_record_give(&worker->records, &worker->runtime->records, task);
 }
 
 void th_task_tell_group(struct th_worker *worker, struct thrum_group *group)

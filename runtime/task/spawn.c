@@ -11,7 +11,7 @@
 /* The first task that uses a group opens it. */
 static void open_group(struct thrum_group *group, struct th_task *self)
 {
-    if (TH_UNLIKELY(group->opener_ == NULL)) {
+    if (group->opener_ == NULL) {
         group->opener_ = self;
         group->runtime_ = self->runtime;
     }
@@ -95,6 +95,7 @@ int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
     if (TH_UNLIKELY(fiber == NULL || group == NULL))
         return spawn_otherwise(fiber, group, fn, arg);
     struct th_task *self = fiber->task;
+    open_group(group, self);
     if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL))
         return spawn_otherwise(fiber, group, fn, arg);
     struct th_worker *worker = th_worker_of(fiber);
