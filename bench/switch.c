@@ -2,6 +2,8 @@
  * What does a switch cost, and what do colours save?
  *
  * bare_jump is the floor: the library's jump between two contexts, inlined in a loop, nothing around it.
+ * lean_jump and lean_jump_control are what a switch of our own could be: it pushes the six callee-saved registers and
+ * ends in an indirect jump; the second saves MXCSR and the x87 control word too, as the library does (x86-64 only).
  * switch_ping_pong is th_fiber_switch between two fibers; switch_after the same with an after action each time;
  * switch_out_of_line the same through a function call, as a public function must: the jump leaves its own call
  * behind, so the return predictor is wrong once a switch.
@@ -64,6 +66,85 @@ static void jump_bare(int64_t count)
 }
 
 BENCH(bare_jump, .setup = open_bare, .run = jump_bare)
+
+/* ---- A leaner one ---- */
+
+#if defined(__x86_64__)
+/* lean_jump(save, to): leaves the stack pointer at *save, goes on at `to`. */
+void lean_jump(void **save, void *to);
+void lean_jump_control(void **save, void *to);
+
+#define LEAN_SAVE    "pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
+#define LEAN_RESTORE "popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp\n"
+
+__asm__(".text\n"
+        "lean_jump:\n" LEAN_SAVE "movq %rsp, (%rdi)\n"
+        "movq %rsi, %rsp\n" LEAN_RESTORE "popq %rcx\n"
+        "jmp *%rcx\n"
+        "lean_jump_control:\n" LEAN_SAVE "subq $8, %rsp\n"
+        "stmxcsr (%rsp)\n"
+        "fnstcw 4(%rsp)\n"
+        "movq %rsp, (%rdi)\n"
+        "movq %rsi, %rsp\n"
+        "ldmxcsr (%rsp)\n"
+        "fldcw 4(%rsp)\n"
+        "addq $8, %rsp\n" LEAN_RESTORE "popq %rcx\n"
+        "jmp *%rcx\n");
+
+static void *lean_main, *lean_other;
+
+static void lean_answer(void)
+{
+    for (;;)
+        lean_jump(&lean_other, lean_main);
+}
+
+static void lean_answer_control(void)
+{
+    for (;;)
+        lean_jump_control(&lean_other, lean_main);
+}
+
+/* A stack as the switch leaves one: control words if any, six registers, where to go on. */
+static void *lean_stack(void (*entry)(void), int words)
+{
+    static uint64_t stack[8192] TH_ALIGNED(16);
+    uint64_t *top = stack + TH_COUNT_OF(stack) - 2;
+    *top-- = (uint64_t)(uintptr_t)entry;
+    for (int i = 0; i < 6; i++)
+        *top-- = 0;
+    if (words > 0)
+        *top-- = 0x37f00001f80u; /* both control words as a program starts with them */
+    return top + 1;
+}
+
+static void open_lean(int64_t arg)
+{
+    (void)arg;
+    lean_other = lean_stack(lean_answer, 0);
+}
+
+static void open_lean_control(int64_t arg)
+{
+    (void)arg;
+    lean_other = lean_stack(lean_answer_control, 1);
+}
+
+static void jump_lean(int64_t count)
+{
+    for (; count > 0; count -= 2)
+        lean_jump(&lean_main, lean_other);
+}
+
+static void jump_lean_control(int64_t count)
+{
+    for (; count > 0; count -= 2)
+        lean_jump_control(&lean_main, lean_other);
+}
+
+BENCH(lean_jump, .setup = open_lean, .run = jump_lean)
+BENCH(lean_jump_control, .setup = open_lean_control, .run = jump_lean_control)
+#endif
 
 /* ---- Two fibers ---- */
 

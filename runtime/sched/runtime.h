@@ -35,9 +35,8 @@ struct th_idle {
 };
 
 struct thrum_runtime {
-    struct th_worker **workers; /* c */
-    uint32_t worker_count;      /* c */
-    th_atomic32 phase;          /* a: enum th_phase */
+    uint32_t worker_count; /* c */
+    th_atomic32 phase;     /* a: enum th_phase */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);
 
@@ -49,6 +48,8 @@ struct thrum_runtime {
     struct th_posts *posts;      /* c: task/'s */
     th_atomic32 untaken;         /* a: failures that nobody looked at */
     struct th_records records;   /* under its own lock */
+
+    struct th_worker *workers[]; /* c */
 };
 
 TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)

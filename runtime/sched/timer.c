@@ -7,13 +7,13 @@
 #include <string.h>
 
 enum {
-    /* bench/timers.c: two children compare less and miss more; eight compare more. */
+    /* A cache line of entries. bench/timers.c: eight children cost the same and say less. */
     CHILDREN = 4,
     /* Entries left out before the heap, so that the children of each begin a cache line. */
     PAD = CHILDREN - 1,
     CAPACITY_LEAST = 64,
-    /* Four times an index must fit. Memory ends first: 24 GB. */
-    CAPACITY_MOST = 1 << 29,
+    /* Indices of grandchildren must fit. Beyond it is -ENOMEM, at 6 GB. */
+    CAPACITY_MOST = 1 << 27,
     /* Shrinking waits until so small a part is armed, that the next growing is far away. */
     SHRINK_PART = 8,
     /* Walking the whole heap after each operation is for small ones. */
@@ -42,18 +42,25 @@ static bool entry_is_before(const struct th_timer_entry *a, const struct th_time
     return (bool)(is_earlier | (is_equal & is_older));
 }
 
-TH_UNUSED static void timers_audit(const struct th_timers *timers)
+static bool entry_is_sound(const struct th_timers *timers, uint32_t at)
 {
-    for (uint32_t i = 0; i < timers->count; i++) {
-        const struct th_timer_entry *entry = &timers->heap[i];
-        TH_ASSERT(timers->positions[entry->slot] == i);
-        TH_ASSERT(i == 0 || !entry_is_before(entry, &timers->heap[(i - 1) / CHILDREN]));
-        TH_ASSERT(timers->holders[entry->slot].timer->slot == entry->slot);
+    const struct th_timer_entry *entry = &timers->heap[at];
+    const struct th_timer *timer = timers->holders[entry->slot].timer;
+    bool is_found = timers->positions[entry->slot] == at && timer->slot == entry->slot;
+    return is_found && (at == 0 || !entry_is_before(entry, &timers->heap[(at - 1) / CHILDREN]));
+}
+
+/* The invariant of the header, by walking all of it. */
+TH_UNUSED static bool timers_are_sound(const struct th_timers *timers)
+{
+    uint32_t slots = 0;
+    for (; slots < timers->count; slots++) {
+        if (!entry_is_sound(timers, slots))
+            return false;
     }
-    uint32_t free_count = 0;
     for (uint32_t slot = timers->free; slot != (uint32_t)NO_SLOT; slot = timers->positions[slot])
-        free_count++;
-    TH_ASSERT(timers->count + free_count == timers->slots_used);
+        slots++;
+    return slots == timers->slots_used;
 }
 
 /* Before the lock is left: what others read without it. */
@@ -62,7 +69,7 @@ static void timers_publish(struct th_timers *timers)
     uint64_t next = (uint64_t)(timers->count > 0 ? timers->heap[0].deadline : INT64_MAX);
     if (th_atomic64_load_relaxed(&timers->next) != next)
         th_atomic64_store_relaxed(&timers->next, next);
-    TH_AUDIT(timers->count <= AUDITED_MOST ? timers_audit(timers) : (void)0);
+    TH_ASSERT(timers->slots_used > AUDITED_MOST || timers_are_sound(timers));
 }
 
 /* ---- The heap ---- */
@@ -100,11 +107,23 @@ static uint32_t least_of(const struct th_timer_entry *entries, uint32_t count)
     return least;
 }
 
+/* All that the level after next may read, four lines in a row, while the next is compared: of a million timers the
+ * lower levels are in no near cache, and each waits for the one above (due 510 -> 390 ns). */
+static void heap_prefetch(const struct th_timers *timers, uint32_t child)
+{
+    uint32_t first = CHILDREN * child + 1;
+    if (first + CHILDREN * CHILDREN > timers->count)
+        return;
+    for (uint32_t i = 0; i < CHILDREN; i++)
+        __builtin_prefetch(&timers->heap[first + i * CHILDREN]);
+}
+
 /* Moves the hole down to a leaf, each time the earliest child up; returns where it ended. */
 static uint32_t heap_sink(struct th_timers *timers, uint32_t hole)
 {
     uint32_t child;
     while ((child = CHILDREN * hole + 1) < timers->count) {
+        heap_prefetch(timers, child);
         child += least_of(&timers->heap[child], timers->count - child);
         heap_place(timers, hole, timers->heap[child]);
         hole = child;
@@ -250,7 +269,7 @@ void th_timers_init(struct th_timers *timers)
 
 void th_timers_fini(struct th_timers *timers)
 {
-    TH_AUDIT(timers_audit(timers));
+    TH_ASSERT(timers_are_sound(timers));
     tables_free(timers);
     th_timers_init(timers);
 }
@@ -299,6 +318,17 @@ bool th_timer_disarm(struct th_timer *timer)
     return is_armed;
 }
 
+/* From slots, which stand where the epochs will, to what was armed with them. */
+static void due_fill(struct th_timers *timers, struct th_timer_due *due, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = due[i].epoch;
+        const struct th_timer_holder *holder = &timers->holders[slot];
+        due[i] = (struct th_timer_due){.owner = holder->owner, .epoch = holder->epoch};
+        slot_give(timers, slot);
+    }
+}
+
 size_t th_timers_due(struct th_timers *timers, int64_t now, struct th_timer_due *due, size_t most)
 {
     size_t count = 0;
@@ -307,11 +337,12 @@ size_t th_timers_due(struct th_timers *timers, int64_t now, struct th_timer_due 
     th_lock_take(&timers->lock);
     while (count < most && timers->count > 0 && timers->heap[0].deadline <= now) {
         uint32_t slot = timers->heap[0].slot;
-        const struct th_timer_holder *holder = &timers->holders[slot];
-        due[count++] = (struct th_timer_due){.owner = holder->owner, .epoch = holder->epoch};
+        /* Fetched while the heap closes; read when all are out, or each would be waited for (390 -> 340 ns). */
+        __builtin_prefetch(&timers->holders[slot]);
+        due[count++].epoch = slot;
         heap_remove(timers, 0);
-        slot_give(timers, slot);
     }
+    due_fill(timers, due, count);
     tables_fit(timers);
     timers_publish(timers);
     th_lock_leave(&timers->lock);

@@ -12,8 +12,8 @@
  * Invariant: count = slots used so far - free slots; positions[heap[i].slot] = i for i < count.
  *
  * A timer is armed as long as positions[slot] leads to an entry with its slot and its sequence; this is how disarm
- * knows a timer that has fired, whatever became of its slot since. It could be fooled by a timer that fired 2^32 armings
- * ago to the very one. The same wrap bounds "in order of arming" to 2^31 armings between two equal deadlines.
+ * knows a timer that has fired, whatever became of its slot since. It could be fooled by one that fired exactly
+ * 2^32 armings ago. The same wrap bounds "in order of arming" to 2^31 armings between two equal deadlines.
  *
  * Who may touch a struct th_timer: its user, while it is not armed; under the lock, the heap, while it is armed. Once
  * a timer is due nothing touches it, and its memory may be gone when th_timers_due has returned, or before
@@ -67,7 +67,7 @@ void th_timers_fini(struct th_timers *timers);
 /* 0, or -ENOMEM and the timer is not armed. The timer may fire, and its memory be gone, before this returns. */
 int th_timer_arm(struct th_timers *timers, struct th_timer *timer, int64_t deadline, void *owner, uint32_t epoch);
 
-/* True: was armed and never fires. False: was not, th_timers_due has returned it or is about to. Any thread, but
+/* True: was armed and never fires. False: was not, or th_timers_due returns it to somebody. Any thread, but
  * only while nobody else arms or disarms this timer, and its memory lives. */
 bool th_timer_disarm(struct th_timer *timer);
 

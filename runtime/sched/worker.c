@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-/* Timers that fire in one go; the rest at the next look. */
-enum { DUE_MOST = 32 };
+enum {
+    DUE_MOST = 32,     /* timers taken from their heap at once */
+    FIRED_MOST = 2048, /* in one go; the rest at the next look */
+};
 
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index)
 {
@@ -51,7 +53,7 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
         for (size_t i = 0; i < count; i++)
             serve_due(worker, &due[i]);
         fired += count;
-    } while (count == DUE_MOST && fired < 64 * DUE_MOST);
+    } while (count == DUE_MOST && fired < FIRED_MOST);
     return fired;
 }
 
@@ -161,8 +163,9 @@ static struct th_fiber *run_tasks(void *arg)
     }
 }
 
-/* The fiber to go to for a task; guard held. Where no stack is to be had the task waits, and others run. */
-static struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *task)
+/* The same where the task may have none yet, or where there is no task. Where no stack is to be had the task waits,
+ * and others run. */
+static TH_NOINLINE struct th_fiber *find_fiber(struct th_worker *worker, struct th_task *task)
 {
     while (task != NULL) {
         if (task->fiber != NULL)
@@ -177,6 +180,14 @@ static struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *task
         task = th_worker_pick(worker);
     }
     return &worker->thread.host;
+}
+
+/* The fiber to go to for a task; guard held. */
+TH_INLINE struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *task)
+{
+    if (TH_LIKELY(task != NULL && task->fiber != NULL))
+        return task->fiber;
+    return find_fiber(worker, task);
 }
 
 void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)

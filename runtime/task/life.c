@@ -16,43 +16,15 @@ enum { ID_BLOCK = 1 << 20 };
 /* Task numbers are handed to workers in blocks, so that giving one is plain arithmetic. */
 static th_atomic64 next_ids = TH_ATOMIC_INIT(0);
 
-static uint64_t give_id(struct th_worker *worker)
+void th_task_refill_ids(struct th_worker *worker)
 {
-    if (TH_UNLIKELY(worker->next_id == worker->last_id)) {
-        worker->next_id = th_atomic64_add_relaxed(&next_ids, ID_BLOCK);
-        worker->last_id = worker->next_id + ID_BLOCK;
-    }
-    return ++worker->next_id;
+    worker->next_id = th_atomic64_add_relaxed(&next_ids, ID_BLOCK);
+    worker->last_id = worker->next_id + ID_BLOCK;
 }
 
 uint64_t th_task_id_outside(void)
 {
     return th_atomic64_add_relaxed(&next_ids, 1) + 1;
-}
-
-void th_task_fill(struct th_task *task, struct thrum_runtime *runtime, uint64_t id, thrum_fn fn, void *arg)
-{
-    /* The wait word keeps its epoch from the record's last life: a late winner must find another. */
-    task->fn = fn;
-    task->arg = arg;
-    task->group = NULL;
-    task->fiber = NULL;
-    task->flags = 0;
-    task->result = 0;
-    task->id = id;
-    task->name = NULL;
-    task->locals = NULL;
-    th_atomicptr_store_relaxed(&task->done, NULL);
-    th_atomic32_store_relaxed(&task->cancel, 0);
-    task->runtime = runtime;
-}
-
-struct th_task *th_task_make(struct th_worker *worker, thrum_fn fn, void *arg)
-{
-    struct th_task *task = th_record_take(&worker->records, &worker->runtime->records);
-    if (TH_LIKELY(task != NULL))
-        th_task_fill(task, worker->runtime, give_id(worker), fn, arg);
-    return task;
 }
 
 struct th_task *th_task_make_outside(struct thrum_runtime *runtime, thrum_fn fn, void *arg)
@@ -71,15 +43,6 @@ void th_task_discard(struct th_worker *worker, struct th_task *task)
         th_record_give(&worker->records, &worker->runtime->records, task);
     else
         th_record_give_shared(&task->runtime->records, task);
-}
-
-void th_task_enqueue(struct th_worker *worker, struct th_task *task)
-{
-    th_worker_enter(worker);
-    th_worker_add_fresh(worker, task);
-    th_worker_count(&worker->spawned);
-    th_worker_leave(worker);
-    th_idle_want_napper(worker->runtime);
 }
 
 /* ---- The end ---- */
@@ -138,21 +101,25 @@ static void end(struct th_worker *worker, struct th_task *task, int result)
 {
     struct thrum_group *group = task->group;
     task->result = result;
-    if ((task->flags & TH_TASK_HAS_COPY) != 0)
+    uint32_t flags = task->flags;
+    if (TH_UNLIKELY((flags & TH_TASK_HAS_COPY) != 0))
         th_sys_free(task->arg);
-    if (task->locals != NULL)
+    if (TH_UNLIKELY(task->locals != NULL))
         th_locals_drop(task->locals);
-    if (group != NULL)
+    if (group != NULL && TH_UNLIKELY(result < 0 || group->policy_ == THRUM_RACE))
         th_group_take_result(group, task, result);
     th_worker_count(&worker->finished);
-    if ((task->flags & TH_TASK_HAS_HANDLE) != 0) {
+    if ((flags & TH_TASK_HAS_HANDLE) != 0) {
         th_done_close(task);
         th_task_reference_drop(task);
         return;
     }
     if (TH_UNLIKELY(result < 0 && group == NULL))
         th_report_untaken(task);
-    th_task_discard(worker, task);
+    if (TH_UNLIKELY((flags & TH_TASK_IS_POST) != 0))
+        th_post_put(task->runtime->posts, task);
+    else
+        th_record_give(&worker->records, &worker->runtime->records, task);
 }
 
 void th_task_tell_group(struct th_worker *worker, struct thrum_group *group)

@@ -13,20 +13,56 @@
 
 #include <thrum/task.h>
 
+#include "sched/idle.h"
 #include "sched/park.h"
 
+/* Gives any record its first values, as few as can be: each is a store on the way of every spawn. What belongs to
+ * handles is set where a handle is made; the wait word keeps its epoch from the record's last life, so that a
+ * late winner finds another; the result is there when the task has ended. */
+TH_INLINE void th_task_fill(struct th_task *task, struct thrum_runtime *runtime, uint64_t id, thrum_fn fn, void *arg)
+{
+    task->fn = fn;
+    task->arg = arg;
+    task->group = NULL;
+    task->fiber = NULL;
+    task->flags = 0;
+    task->id = id;
+    task->name = NULL;
+    task->locals = NULL;
+    th_atomic32_store_relaxed(&task->cancel, 0);
+    task->runtime = runtime;
+}
+
+/* Takes the next block of numbers. */
+void th_task_refill_ids(struct th_worker *worker);
+
 /* Makes a record for a task on a worker's fiber; NULL without memory. */
-struct th_task *th_task_make(struct th_worker *worker, thrum_fn fn, void *arg);
+TH_INLINE struct th_task *th_task_make(struct th_worker *worker, thrum_fn fn, void *arg)
+{
+    struct th_task *task = th_record_take(&worker->records, &worker->runtime->records);
+    if (TH_UNLIKELY(task == NULL))
+        return NULL;
+    if (TH_UNLIKELY(worker->next_id == worker->last_id))
+        th_task_refill_ids(worker);
+    th_task_fill(task, worker->runtime, ++worker->next_id, fn, arg);
+    return task;
+}
+
+/* Puts a made task into the calling worker's queue and counts it. */
+TH_INLINE void th_task_enqueue(struct th_worker *worker, struct th_task *task)
+{
+    th_worker_enter(worker);
+    th_worker_add_fresh(worker, task);
+    th_worker_count(&worker->spawned);
+    th_worker_leave(worker);
+    th_idle_want_napper(worker->runtime);
+}
+
 /* The same for a thread without one. */
 struct th_task *th_task_make_outside(struct thrum_runtime *runtime, thrum_fn fn, void *arg);
 uint64_t th_task_id_outside(void);
-/* Gives any record its first values. */
-void th_task_fill(struct th_task *task, struct thrum_runtime *runtime, uint64_t id, thrum_fn fn, void *arg);
 /* Gives a record back; worker is NULL on a foreign thread. */
 void th_task_discard(struct th_worker *worker, struct th_task *task);
-
-/* Puts a made task into the calling worker's queue and counts it. */
-void th_task_enqueue(struct th_worker *worker, struct th_task *task);
 
 /* Runs a task that has its fiber from beginning to end. */
 void th_task_execute(struct th_worker *worker, struct th_task *task);

@@ -101,31 +101,37 @@ static void close_runtime(struct thrum_runtime *runtime)
         end_worker(runtime->workers[i]);
     th_records_fini(&runtime->records);
     th_sys_free(runtime->posts);
-    th_sys_free(runtime->workers);
     th_sys_free(runtime);
+}
+
+/* The runtime without its workers; their array stands behind it. */
+static struct thrum_runtime *make_runtime(uint32_t workers)
+{
+    struct th_posts *posts = th_sys_alloc_aligned(TH_CACHE_LINE, sizeof *posts);
+    size_t bytes = sizeof(struct thrum_runtime) + workers * sizeof(struct th_worker *);
+    struct thrum_runtime *runtime = posts != NULL ? th_sys_alloc_aligned(TH_NO_SHARING, bytes) : NULL;
+    if (runtime == NULL) {
+        th_sys_free(posts);
+        return NULL;
+    }
+    *runtime = (struct thrum_runtime){.execute = th_task_execute, .posts = posts};
+    th_posts_init(posts);
+    th_records_init(&runtime->records);
+    return runtime;
 }
 
 static int open_runtime(uint32_t workers, struct thrum_runtime **opened)
 {
-    struct thrum_runtime *runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
+    struct thrum_runtime *runtime = make_runtime(workers);
     if (runtime == NULL)
         return -ENOMEM;
-    *runtime = (struct thrum_runtime){.execute = th_task_execute};
-    th_records_init(&runtime->records);
-    runtime->workers = th_sys_alloc(workers * sizeof *runtime->workers);
-    runtime->posts = th_sys_alloc_aligned(TH_CACHE_LINE, sizeof *runtime->posts);
-    bool is_complete = runtime->workers != NULL && runtime->posts != NULL;
-    if (is_complete)
-        th_posts_init(runtime->posts);
-    while (is_complete && runtime->worker_count < workers) {
-        struct th_worker *worker = make_worker(runtime, runtime->worker_count);
-        is_complete = worker != NULL;
-        if (is_complete)
-            runtime->workers[runtime->worker_count++] = worker;
-    }
-    if (!is_complete) {
-        close_runtime(runtime);
-        return -ENOMEM;
+    for (uint32_t i = 0; i < workers; i++) {
+        struct th_worker *worker = make_worker(runtime, i);
+        if (worker == NULL) {
+            close_runtime(runtime);
+            return -ENOMEM;
+        }
+        runtime->workers[runtime->worker_count++] = worker;
     }
     *opened = runtime;
     return 0;

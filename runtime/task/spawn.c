@@ -82,11 +82,32 @@ static int start(struct thrum_group *group, struct th_task *task)
     return 0;
 }
 
-int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
+static TH_NOINLINE int spawn_otherwise(struct thrum_group *group, thrum_fn fn, void *arg)
 {
     struct th_task *task;
     int code = make(group, fn, arg, &task);
     return TH_UNLIKELY(code < 0) ? code : start(group, task);
+}
+
+/* The way of nearly all spawns, by the opener of a group, laid out so that it does nothing twice; whatever is special
+ * takes the other. */
+int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
+{
+    struct th_fiber *fiber = th_fiber_self();
+    if (TH_UNLIKELY(fiber == NULL || group == NULL))
+        return spawn_otherwise(group, fn, arg);
+    struct th_task *self = fiber->task;
+    if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL))
+        return spawn_otherwise(group, fn, arg);
+    struct th_worker *worker = th_worker_of(fiber);
+    struct th_task *task = th_task_make(worker, fn, arg);
+    if (TH_UNLIKELY(task == NULL))
+        return -ENOMEM;
+    task->parent_id = self->id;
+    task->group = group;
+    group->spawned_++;
+    th_task_enqueue(worker, task);
+    return 0;
 }
 
 int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t bytes)
@@ -115,6 +136,7 @@ int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_o
     task->flags = TH_TASK_HAS_HANDLE;
     task->name = options != NULL ? options->name : NULL;
     th_atomic32_store_relaxed(&task->references, 2);
+    th_atomicptr_store_relaxed(&task->done, NULL);
     code = start(group, task);
     if (code == 0)
         *handle = (thrum_task *)task;

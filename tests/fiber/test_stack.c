@@ -151,7 +151,8 @@ TEST(an_old_kernel_falls_back_to_mprotect)
     CHECK_EQ(th_stack_open(&standard), 0);
     th_stack_count(&counts);
     CHECK(counts.is_guarded_by_mprotect);
-    CHECK_LT(counts.slots_limit, counts.slots + kit_is_valgrind());
+    /* Under sanitizers and Valgrind the arena itself is smaller than any such limit. */
+    CHECK_LT(counts.slots_limit, counts.slots + kit_is_slow());
     CHECK_GT(counts.slots_limit, 0);
     th_stack_close();
 }

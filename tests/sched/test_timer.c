@@ -305,7 +305,7 @@ TEST(memory_of_a_timer_is_not_touched_once_it_was_due)
 
 /* ---- Without memory ---- */
 
-/* Arms `count`, each failure twice in a row at most; returns how many armings were refused. */
+/* Arms `count`, trying again where it is refused; returns how often it was. */
 static int arm_despite_faults(struct th_timer *some, uint32_t count)
 {
     int refused = 0;
@@ -350,7 +350,9 @@ TEST(without_any_memory_nothing_is_armed_and_what_is_armed_fires)
     struct th_timer_due due;
     th_timers_init(&timers);
     CHECK_EQ(th_fault_plan("alloc:*:ENOMEM"), 0);
+    memset(&some[0], 0xff, sizeof some[0]); /* as a stack is */
     CHECK_EQ(th_timer_arm(&timers, &some[0], 1, NULL, 0), -ENOMEM);
+    CHECK(!th_timer_disarm(&some[0]));
     CHECK_EQ(th_timers_next(&timers), INT64_MAX);
     CHECK_EQ(th_fault_plan(NULL), 0);
     CHECK_EQ(arm_despite_faults(some, COUNT), 0);

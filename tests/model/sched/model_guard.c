@@ -1,0 +1,94 @@
+/*
+ * sched/guard: of the owner and a revoker one is inside, each sees what the other did there, and a request is answered
+ * once or not at all.
+ */
+#include "model/model.h"
+
+#include "sched/guard.h"
+
+static struct th_guard guard;
+static int inside;          /* plain: two inside at once race */
+static th_atomic32 answers; /* a request that is accepted is answered for certain */
+
+enum { ASKER = 1 };
+
+static void owner_turn(void)
+{
+    uint32_t asker = th_guard_enter(&guard);
+    inside++;
+    if (asker != 0 && th_guard_accept(&guard, asker))
+        (void)th_atomic32_add_release(&answers, 1);
+    th_guard_leave(&guard);
+}
+
+static void owner(void *arg)
+{
+    (void)arg;
+    owner_turn();
+    owner_turn();
+}
+
+static void wait_for_answer(void)
+{
+    while (th_atomic32_load_acquire(&answers) == 0)
+        continue;
+    (void)th_atomic32_sub_relaxed(&answers, 1);
+}
+
+static void revoker(void)
+{
+    if (!th_guard_ask(&guard, ASKER))
+        th_model_fail("nobody else asks");
+    switch (th_guard_force(&guard, ASKER, 1)) {
+    case TH_GUARD_INSIDE:
+        inside++;
+        th_guard_restore(&guard);
+        break;
+    case TH_GUARD_ACCEPTED:
+        wait_for_answer();
+        break;
+    case TH_GUARD_BUSY:
+        break;
+    }
+}
+
+static void asker(void)
+{
+    if (!th_guard_ask(&guard, ASKER))
+        th_model_fail("nobody else asks");
+    if (!th_guard_withdraw(&guard, ASKER))
+        wait_for_answer();
+}
+
+#define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
+
+MODEL(guard_admits_one_by_membarrier, .modes = ALL, .preemptions = 3)
+{
+    th_guard_open();
+    MODEL_CHECK(th_guard_is_asymmetric);
+    th_model_thread(owner, NULL);
+    revoker();
+}
+
+MODEL(guard_admits_one_by_fences, .modes = ALL, .preemptions = 3)
+{
+    th_model_thread(owner, NULL);
+    revoker();
+}
+
+MODEL(guard_can_be_revoked_twice, .modes = ALL, .preemptions = 2)
+{
+    th_guard_open();
+    th_model_thread(owner, NULL);
+    revoker();
+    revoker();
+}
+
+MODEL(guard_request_is_answered_or_withdrawn, .modes = ALL, .preemptions = 3)
+{
+    th_guard_open();
+    th_model_thread(owner, NULL);
+    asker();
+    th_model_join_all();
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&answers), 0);
+}

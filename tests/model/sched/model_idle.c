@@ -1,0 +1,104 @@
+/* sched/idle: what comes from outside is seen by a worker that goes to sleep, or wakes it. */
+#include "model/model.h"
+
+#include "sched/idle.h"
+
+static struct thrum_runtime runtime;
+static struct th_worker workers[2];
+static struct th_worker *worker_list[] = {&workers[0], &workers[1]};
+static struct th_task task;
+
+static bool has_work(struct th_worker *worker)
+{
+    return !th_inject_is_empty(&worker->runtime->inject);
+}
+
+static void set_up(void)
+{
+    runtime.workers = worker_list;
+    runtime.worker_count = 2;
+    for (int i = 0; i < 2; i++)
+        workers[i].runtime = &runtime;
+}
+
+static void submit(void *arg)
+{
+    (void)arg;
+    th_model_issue(0);
+    (void)th_inject_push(&runtime.inject, &task);
+    th_idle_notify(&runtime);
+}
+
+/* Searches and sleeps until the task came. */
+static void worker_body(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    while (th_inject_take(&runtime.inject) == NULL)
+        (void)th_idle_sleep(worker, INT64_MAX, has_work);
+    th_idle_end_search(&runtime);
+    th_model_done(0);
+}
+
+#define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
+
+MODEL(submit_and_sleep_meet, .modes = ALL, .preemptions = 3)
+{
+    set_up();
+    th_model_thread(submit, NULL);
+    worker_body(&workers[0]);
+}
+
+/* The end of a runtime: nobody sleeps on, also who was just about to. */
+static bool is_stopped(struct th_worker *worker)
+{
+    return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED;
+}
+
+static void worker_until_stopped(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    while (!is_stopped(worker))
+        (void)th_idle_sleep(worker, INT64_MAX, is_stopped);
+}
+
+MODEL(stop_wakes_all, .modes = ALL, .preemptions = 2, .exhausted = MODEL_NONE, .spurious = MODEL_NONE, .stale = 2)
+{
+    set_up();
+    th_model_thread(worker_until_stopped, &workers[0]);
+    th_model_thread(worker_until_stopped, &workers[1]);
+    th_atomic32_store_release(&runtime.phase, TH_PHASE_STOPPED);
+    th_idle_wake_all(&runtime);
+}
+
+/* A nap: whether the deadline or a wake was first, nobody is left on the list of sleepers. */
+static void napper(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    (void)th_idle_sleep(worker, 2000000000, has_work);
+    MODEL_CHECK(!worker->is_sleeping);
+    th_idle_end_search(&runtime);
+}
+
+static void wake_one(void *arg)
+{
+    (void)arg;
+    th_idle_wake_one(&runtime);
+}
+
+MODEL(nap_ends_by_deadline_or_wake, .modes = ALL, .preemptions = 3)
+{
+    set_up();
+    int nap = th_model_thread(napper, &workers[0]);
+    th_model_thread(wake_one, NULL);
+    th_model_join(nap);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
+MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
+MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
