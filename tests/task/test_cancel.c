@@ -1,5 +1,5 @@
 /* The cancel flag: level-triggered, seen by everybody inside. */
-#include "task/fixture.h"
+#include "task/harness.h"
 
 struct seen {
     th_atomic32 has_begun, reason;

@@ -1,12 +1,12 @@
 /* Who is ready is run, whatever the others do. Turns are counted, time is not measured. */
 #include "sched/worker.h"
-#include "task/fixture.h"
+#include "task/harness.h"
 
 /* ---- One worker: order ---- */
 
 struct arena {
     th_atomic32 is_over;
-    uint64_t turns;       /* of the loads, on one worker */
+    uint64_t turns; /* of the loads, on one worker */
     uint64_t turns_waited;
 };
 
@@ -41,7 +41,6 @@ static int spawn_for_ever(void *arg)
     }
     return 0;
 }
-
 
 /* Each round starts a partner and waits for it: wakes go through the slot, which goes before all queues. */
 static int be_pinged(void *arg)

@@ -1,5 +1,5 @@
 /* Groups: who waits for whom, whose failure counts, and who is cancelled then. */
-#include "task/fixture.h"
+#include "task/harness.h"
 
 /* ---- Policies ---- */
 

@@ -1,5 +1,5 @@
 /* Handles: join, hold, drop, ask, be called. */
-#include "task/fixture.h"
+#include "task/harness.h"
 
 static int yield_then_return(void *arg)
 {
@@ -194,7 +194,7 @@ TEST(a_foreign_thread_joins_tasks)
     for (int i = 0; i < fewer(50, 5); i++) {
         FOR_EACH_WORKER_COUNT(workers)
         {
-            struct outside outside = {NULL};
+            struct outside outside = {.slow = NULL};
             run_on(workers, be_joined_from_outside, &outside);
         }
     }

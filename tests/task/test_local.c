@@ -1,5 +1,5 @@
 /* Task locals: a task's own values, inherited at the start. */
-#include "task/fixture.h"
+#include "task/harness.h"
 
 static thrum_local colour, size, many[40];
 

@@ -1,6 +1,6 @@
 /* thrum_run: from nothing to a runtime and back, once, often, and several at once. */
 #include "base/cores.h"
-#include "task/fixture.h"
+#include "task/harness.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -424,10 +424,10 @@ TEST(a_process_that_only_sleeps_uses_no_processor)
         CHECK_EQ(getrusage(RUSAGE_SELF, &before), 0);
         run_on(workers, sleep_for_long, NULL);
         CHECK_EQ(getrusage(RUSAGE_SELF, &after), 0);
-        long ms = (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) *
-                      1000 +
-                  (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec -
-                   before.ru_stime.tv_usec) / 1000;
+        long ms =
+            (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+            (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) /
+                1000;
         if (!kit_is_slow())
             CHECK_LT(ms, 100);
         /* A napper that never went to sleep would make 300 at least. */

@@ -1,5 +1,5 @@
 /* Starting tasks: with and without a copy, a handle, a name; from tasks and from foreign threads. */
-#include "task/fixture.h"
+#include "task/harness.h"
 
 static int spawn_thousands(void *arg)
 {

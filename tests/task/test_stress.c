@@ -2,7 +2,7 @@
  * Random trees of tasks: each node does what a seed says (yields, sleeps, starts children in groups or with handles,
  * fails, posts) and adds its number to a sum that is known beforehand, whatever the order.
  */
-#include "task/fixture.h"
+#include "task/harness.h"
 
 struct world {
     thrum_runtime *runtime;

@@ -4,8 +4,8 @@
  * Nothing here sleeps to let something happen: a task that waits for a flag yields, a thread that does gives its core
  * away, and ctest's timeout ends what never comes.
  */
-#ifndef TEST_TASK_FIXTURE_H
-#define TEST_TASK_FIXTURE_H
+#ifndef TEST_TASK_HARNESS_H
+#define TEST_TASK_HARNESS_H
 
 #include <thrum.h>
 
@@ -25,8 +25,8 @@
 /* What most tests are swept over: 16 workers on few cores are taken off them in every critical window. */
 static const unsigned worker_counts[] = {1, 2, 4, 16};
 
-#define FOR_EACH_WORKER_COUNT(name)                                                                              \
-    for (unsigned name##_at_ = 0, name = 0;                                                                      \
+#define FOR_EACH_WORKER_COUNT(name)         \
+    for (unsigned name##_at_ = 0, name = 0; \
          name##_at_ < TH_COUNT_OF(worker_counts) && (name = worker_counts[name##_at_], true); name##_at_++)
 
 /* Fewer where each step costs ten times as much. */
