@@ -8,12 +8,13 @@ static void commit(struct th_fiber *left, void *arg)
     struct th_worker *worker = th_worker_of(left);
     if (!th_wait_commit(task))
         th_worker_add_ready(worker, task);
+    th_worker_leave(worker);
 }
 
 void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
 {
     struct th_worker *worker = th_worker_of(task->fiber);
-    th_worker_switch(task->fiber, th_worker_pick(worker), after, arg);
+    th_worker_switch_then(task->fiber, th_worker_pick(worker), after, arg);
 }
 
 uint32_t th_park(struct th_task *task)

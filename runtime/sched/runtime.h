@@ -45,8 +45,9 @@ struct th_idle {
 };
 
 struct thrum_runtime {
-    uint32_t worker_count; /* c */
-    th_atomic32 phase;     /* a: enum th_phase */
+    struct th_worker **workers; /* c: behind this structure */
+    uint32_t worker_count;      /* c */
+    th_atomic32 phase;          /* a: enum th_phase */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);
 
@@ -59,8 +60,6 @@ struct thrum_runtime {
     th_atomic32 untaken;         /* a: failures that nobody looked at */
     th_atomic32 visitors;        /* a: TH_VISITOR each, and 1 when the end waits for them */
     struct th_records records;   /* under its own lock */
-
-    struct th_worker *workers[]; /* c */
 };
 
 TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)

@@ -162,26 +162,39 @@ struct th_task *th_worker_pick(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
+/* After actions: each leaves the guard that was held over the switch, last of all. `left` may be seen by others then. */
+static void leave(struct th_fiber *left, void *arg)
+{
+    (void)arg;
+    th_worker_leave(th_worker_of(left));
+}
+
+static void recycle_and_leave(struct th_fiber *ended, void *arg)
+{
+    struct th_worker *worker = arg;
+    th_fiber_drop(&worker->thread, ended);
+    th_worker_leave(worker);
+}
+
 /* What runs on a fiber: a task, and then whatever fresh ones come next, for as long as no other fiber is to run. */
 static struct th_fiber *run_tasks(void *arg)
 {
     struct th_fiber *self = th_fiber_self();
-    (void)arg;
     struct th_worker *worker = th_worker_of(self);
-    th_worker_leave(worker);
+    struct th_task *next;
+    (void)arg;
     for (;;) {
         worker->runtime->execute(worker, self->task);
         worker = th_worker_of(self);
         th_worker_enter(worker);
-        struct th_task *next = th_worker_pick(worker);
-        if (next == NULL)
-            return &worker->thread.host;
-        if (next->fiber != NULL)
-            return next->fiber;
+        next = th_worker_pick(worker);
+        if (next == NULL || next->fiber != NULL)
+            break;
         self->task = next;
         next->fiber = self;
         th_worker_leave(worker);
     }
+    th_fiber_end(self, next != NULL ? next->fiber : &worker->thread.host, recycle_and_leave, worker);
 }
 
 /* The same where the task may have none yet, or where there is no task. Where no stack is to be had the task waits,
@@ -212,10 +225,14 @@ TH_INLINE struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *t
     return find_fiber(worker, task);
 }
 
-void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)
+void th_worker_switch(struct th_fiber *from, struct th_task *task)
+{
+    th_fiber_switch(from, fiber_for(th_worker_of(from), task), leave, NULL);
+}
+
+void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)
 {
     th_fiber_switch(from, fiber_for(th_worker_of(from), task), after, arg);
-    th_worker_leave(th_worker_of(from));
 }
 
 void th_worker_run(struct th_worker *worker)
@@ -225,11 +242,12 @@ void th_worker_run(struct th_worker *worker)
         th_worker_enter(worker);
         struct th_task *task = th_worker_pick(worker);
         struct th_fiber *fiber = task != NULL ? fiber_for(worker, task) : host;
-        if (fiber != host)
-            th_fiber_switch(host, fiber, NULL, NULL);
-        th_worker_leave(worker);
-        if (fiber == host)
+        if (fiber != host) {
+            th_fiber_switch(host, fiber, leave, NULL);
+        } else {
+            th_worker_leave(worker);
             th_steal_find_work(worker);
+        }
     }
 }
 

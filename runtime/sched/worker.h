@@ -12,7 +12,7 @@
  *      outside, the oldest fresh task.
  *
  * Everything here is called by the worker's own thread. "Guard held" means the worker's own guard (sched/guard.h);
- * it stays held over a switch and is left by whoever arrives.
+ * it stays held over a switch and is left by the switch's after action.
  *
  * Key: c constant, g the guard, o owner thread only, a atomic.
  */
@@ -137,9 +137,11 @@ TH_INLINE void th_worker_add_ready(struct th_worker *worker, struct th_task *tas
 /* Guard held: the next task to run, out of its queue; NULL if the worker has none. */
 struct th_task *th_worker_pick(struct th_worker *worker);
 
-/* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; then does `after`. Returns when
- * the fiber is switched to again, guard of its then worker left. */
-void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg);
+/* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; the guard is left on arrival.
+ * Returns when the fiber is switched to again. */
+void th_worker_switch(struct th_fiber *from, struct th_task *task);
+/* The same with an after action of one's own, whose last act is to leave the guard of the worker it runs on. */
+void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg);
 
 /* Guard held: fires what is due of anybody's timers; whoever waited for them becomes ready here. Returns how many. */
 size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_t now);

@@ -49,6 +49,7 @@ static void commit(struct th_fiber *left, void *arg)
     struct th_task *opener = group->opener_;
     if (th_group_commit(group, group->spawned_ - group->ended_here_))
         th_worker_add_ready(worker, opener);
+    th_worker_leave(worker);
 }
 
 /* Runs those children that nobody has begun yet, newest first, for as long as they come; returns with the guard of the

@@ -132,7 +132,8 @@ static struct thrum_runtime *make_runtime(uint32_t workers)
         th_sys_free(posts);
         return NULL;
     }
-    *runtime = (struct thrum_runtime){.execute = th_task_execute, .posts = posts};
+    *runtime = (struct thrum_runtime){
+        .workers = (struct th_worker **)(void *)(runtime + 1), .execute = th_task_execute, .posts = posts};
     th_posts_init(posts);
     th_records_init(&runtime->records);
     return runtime;

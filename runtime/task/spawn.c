@@ -47,9 +47,8 @@ static bool is_cancelled(struct thrum_group *group)
 }
 
 /* Makes a task, not yet started; the caller is a task or, with an open group, a foreign thread. */
-static int make(struct thrum_group *group, thrum_fn fn, void *arg, struct th_task **made)
+static int make(struct th_fiber *fiber, struct thrum_group *group, thrum_fn fn, void *arg, struct th_task **made)
 {
-    struct th_fiber *fiber = th_fiber_self();
     if (TH_UNLIKELY(fiber == NULL)) {
         if (group == NULL || group->runtime_ == NULL)
             return -EPERM;
@@ -66,9 +65,8 @@ static int make(struct thrum_group *group, thrum_fn fn, void *arg, struct th_tas
     return 0;
 }
 
-static int start(struct thrum_group *group, struct th_task *task)
+static int start(struct th_fiber *fiber, struct thrum_group *group, struct th_task *task)
 {
-    struct th_fiber *fiber = th_fiber_self();
     if (TH_UNLIKELY(fiber == NULL))
         return start_outside(group, task);
     struct th_task *self = fiber->task;
@@ -83,11 +81,11 @@ static int start(struct thrum_group *group, struct th_task *task)
     return 0;
 }
 
-static TH_NOINLINE int spawn_otherwise(struct thrum_group *group, thrum_fn fn, void *arg)
+static TH_NOINLINE int spawn_otherwise(struct th_fiber *fiber, struct thrum_group *group, thrum_fn fn, void *arg)
 {
     struct th_task *task;
-    int code = make(group, fn, arg, &task);
-    return TH_UNLIKELY(code < 0) ? code : start(group, task);
+    int code = make(fiber, group, fn, arg, &task);
+    return TH_UNLIKELY(code < 0) ? code : start(fiber, group, task);
 }
 
 /* The way of nearly all spawns, by the opener of a group, laid out so that it does nothing twice; whatever is special
@@ -96,10 +94,10 @@ int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
 {
     struct th_fiber *fiber = th_fiber_self();
     if (TH_UNLIKELY(fiber == NULL || group == NULL))
-        return spawn_otherwise(group, fn, arg);
+        return spawn_otherwise(fiber, group, fn, arg);
     struct th_task *self = fiber->task;
     if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL))
-        return spawn_otherwise(group, fn, arg);
+        return spawn_otherwise(fiber, group, fn, arg);
     struct th_worker *worker = th_worker_of(fiber);
     struct th_task *task = th_task_make(worker, fn, arg);
     if (TH_UNLIKELY(task == NULL))
@@ -118,11 +116,12 @@ int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t b
         return -ENOMEM;
     if (bytes != 0)
         memcpy(copy, args, bytes);
+    struct th_fiber *fiber = th_fiber_self();
     struct th_task *task;
-    int code = make(group, fn, copy, &task);
+    int code = make(fiber, group, fn, copy, &task);
     if (code == 0) {
         task->flags = TH_TASK_HAS_COPY;
-        code = start(group, task);
+        code = start(fiber, group, task);
     }
     if (code < 0)
         th_sys_free(copy);
@@ -131,8 +130,9 @@ int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t b
 
 int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_options *options, thrum_fn fn, void *arg)
 {
+    struct th_fiber *fiber = th_fiber_self();
     struct th_task *task;
-    int code = make(group, fn, arg, &task);
+    int code = make(fiber, group, fn, arg, &task);
     if (code < 0)
         return code;
     task->flags = TH_TASK_HAS_HANDLE;
@@ -140,5 +140,5 @@ int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_o
     th_atomic32_store_relaxed(&task->references, 2);
     th_atomicptr_store_relaxed(&task->done, NULL);
     *handle = (thrum_task *)task; /* the task may ask for it at once */
-    return start(group, task);
+    return start(fiber, group, task);
 }
