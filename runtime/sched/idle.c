@@ -15,7 +15,24 @@ bool th_idle_begin_search(struct thrum_runtime *runtime)
 
 void th_idle_end_search(struct thrum_runtime *runtime)
 {
-    (void)th_atomic32_sub_relaxed(&runtime->idle.counts, SEARCHER);
+    (void)th_atomic32_sub_acqrel(&runtime->idle.counts, SEARCHER); /* [S1] */
+}
+
+void th_idle_count_absent(struct thrum_runtime *runtime)
+{
+    (void)th_atomic32_add_acqrel(&runtime->idle.counts, SLEEPER); /* [S1] */
+}
+
+static void lock_list(struct th_idle *idle, sigset_t *signals)
+{
+    th_sys_signals_hold(signals);
+    th_lock_take(&idle->lock);
+}
+
+static void leave_list(struct th_idle *idle, const sigset_t *signals)
+{
+    th_lock_leave(&idle->lock);
+    th_sys_signals_release(signals);
 }
 
 /* Takes a worker off the list of sleepers; idle.lock held. False if somebody has done so: it is being woken. */
@@ -34,28 +51,30 @@ static bool unlist(struct th_idle *idle, struct th_worker *worker)
 /* A worker that sleeps no more searches: in one step, so that nobody sees it as neither. */
 static void count_sleeper_as_searcher(struct th_idle *idle)
 {
-    (void)th_atomic32_sub_relaxed(&idle->counts, SLEEPER - SEARCHER);
+    (void)th_atomic32_sub_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
 }
 
 static void stop_sleeping(struct th_worker *worker)
 {
     struct th_idle *idle = &worker->runtime->idle;
-    th_lock_take(&idle->lock);
+    sigset_t signals;
+    lock_list(idle, &signals);
     if (unlist(idle, worker))
         count_sleeper_as_searcher(idle);
-    th_lock_leave(&idle->lock);
+    leave_list(idle, &signals);
 }
 
 bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker))
 {
     struct th_idle *idle = &worker->runtime->idle;
+    sigset_t signals;
     th_atomic32_store_relaxed(&worker->sleep_word, 0);
-    th_lock_take(&idle->lock);
+    lock_list(idle, &signals);
     worker->next_sleeper = idle->sleepers;
     worker->is_sleeping = true;
     idle->sleepers = worker;
     (void)th_atomic32_add_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
-    th_lock_leave(&idle->lock);
+    leave_list(idle, &signals);
     if (!TH_MUTANT(sleep_without_look) && has_work(worker)) {
         stop_sleeping(worker);
         return true;
@@ -76,9 +95,17 @@ static struct th_worker *choose(struct th_idle *idle)
     return napper != NULL && napper->is_sleeping ? napper : idle->sleepers;
 }
 
+/* Takes a sleeper off the list and tells it so; list locked. Both in one step: a word that is set later would end the
+ * sleeper's next sleep, with the sleeper still on the list. */
+static void choose_to_wake(struct th_idle *idle, struct th_worker *worker)
+{
+    (void)unlist(idle, worker);
+    count_sleeper_as_searcher(idle);
+    th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
+}
+
 static void wake(struct th_worker *worker)
 {
-    th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
     (void)th_sys_futex_wake(&worker->sleep_word, 1);
 }
 
@@ -86,13 +113,14 @@ void th_idle_wake_one(struct thrum_runtime *runtime)
 {
     struct th_idle *idle = &runtime->idle;
     struct th_worker *chosen = NULL;
-    th_lock_take(&idle->lock);
+    sigset_t signals;
+    lock_list(idle, &signals);
     if (th_idle_searching(idle) == 0) {
         chosen = choose(idle);
-        if (chosen != NULL && unlist(idle, chosen))
-            count_sleeper_as_searcher(idle);
+        if (chosen != NULL)
+            choose_to_wake(idle, chosen);
     }
-    th_lock_leave(&idle->lock);
+    leave_list(idle, &signals);
     if (chosen != NULL)
         wake(chosen);
 }
@@ -100,12 +128,13 @@ void th_idle_wake_one(struct thrum_runtime *runtime)
 void th_idle_wake_all(struct thrum_runtime *runtime)
 {
     struct th_idle *idle = &runtime->idle;
+    sigset_t signals;
     for (;;) {
-        th_lock_take(&idle->lock);
+        lock_list(idle, &signals);
         struct th_worker *sleeper = idle->sleepers;
-        if (sleeper != NULL && unlist(idle, sleeper))
-            count_sleeper_as_searcher(idle);
-        th_lock_leave(&idle->lock);
+        if (sleeper != NULL)
+            choose_to_wake(idle, sleeper);
+        leave_list(idle, &signals);
         if (sleeper == NULL)
             return;
         wake(sleeper);

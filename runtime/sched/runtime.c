@@ -1,5 +1,6 @@
 #include "sched/runtime.h"
 
+#include "base/sys.h"
 #include "sched/idle.h"
 #include "sched/worker.h"
 
@@ -14,17 +15,43 @@ bool th_runtime_is_drained(struct thrum_runtime *runtime)
     return finished == spawned;
 }
 
+static bool is_anybody_firing(const struct thrum_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->worker_count; i++) {
+        if (th_atomic32_load_acquire(&runtime->workers[i]->is_firing) != 0) /* [Q4] */
+            return true;
+    }
+    return false;
+}
+
 void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
 {
     if (th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_CLOSING || !th_runtime_is_drained(runtime)) /* [Q2] */
         return;
     if (!th_inject_close(&runtime->inject))
         return;
-    /* A task may have come in and been taken between the two looks; then it lives, and the end has to wait. */
-    if (!th_runtime_is_drained(runtime)) {
+    th_fence_seqcst(); /* [Q3] */
+    /* A task may have come in and been taken between the two looks, or be about to begin; then the end has to wait. */
+    if (is_anybody_firing(runtime) || !th_runtime_is_drained(runtime)) {
         th_inject_reopen(&runtime->inject);
         return;
     }
     th_atomic32_store_release(&runtime->phase, TH_PHASE_STOPPED); /* [Q2] */
     th_idle_wake_all(runtime);
+}
+
+void th_runtime_leave(struct thrum_runtime *runtime)
+{
+    /* The last touch, but for the futex's address. */
+    if (th_atomic32_sub_release(&runtime->visitors, TH_VISITOR) == TH_VISITOR + 1) /* [V1] */
+        (void)th_sys_futex_wake(&runtime->visitors, 1);
+}
+
+void th_runtime_await_visitors(struct thrum_runtime *runtime)
+{
+    uint32_t seen = th_atomic32_add_acquire(&runtime->visitors, 1) + 1; /* [V1] */
+    while (seen != 1) {
+        (void)th_sys_futex_wait(&runtime->visitors, seen, TH_SYS_FOREVER);
+        seen = th_atomic32_load_acquire(&runtime->visitors); /* [V1] */
+    }
 }

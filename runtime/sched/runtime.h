@@ -8,8 +8,18 @@
  * finished. Read finished first, then spawned: equal sums then mean that nothing lives, for
  *     finished read early <= finished at the moment between <= spawned at that moment <= spawned read late.
  *
+ * A call that fires begins to live at that moment, in no counter before. So who fires timers says so (`is_firing`) and
+ * then looks whether the end has begun (the injection stack is closed); who ends closes it and then looks whether
+ * anybody fires. Each has a full fence between: one sees the other, and steps back.
+ *
+ * Who touches a runtime from outside of its workers while only a task of it keeps it alive is a visitor: that task may
+ * end meanwhile, the memory stays until the visitor has left.
+ *
  *   [Q2] release phase -> acquire phase: who sees the runtime closing sees what the main task did
  *   [Q1] release of a worker's counters -> acquire in th_runtime_is_drained: who sees a task's end sees its children
+ *   [Q3] release fence after is_firing = 1 -> acquire fence after the injection stack is closed: one sees the other
+ *   [Q4] release is_firing = 0 -> acquire is_firing: who sees nobody fire sees what has begun to live
+ *   [V1] release of a visitor's leave -> acquire in the end's wait: it has touched all it will
  *
  * Key: c constant while workers run, a atomic, l idle.lock's.
  */
@@ -48,6 +58,7 @@ struct thrum_runtime {
     th_atomic64 foreign_spawned; /* a */
     struct th_posts *posts;      /* c: task/'s */
     th_atomic32 untaken;         /* a: failures that nobody looked at */
+    th_atomic32 visitors;        /* a: TH_VISITOR each, and 1 when the end waits for them */
     struct th_records records;   /* under its own lock */
 };
 
@@ -55,6 +66,17 @@ TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)
 {
     return th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_OPEN; /* [Q2] */
 }
+
+enum { TH_VISITOR = 2 };
+
+TH_INLINE void th_runtime_visit(struct thrum_runtime *runtime)
+{
+    (void)th_atomic32_add_relaxed(&runtime->visitors, TH_VISITOR);
+}
+
+void th_runtime_leave(struct thrum_runtime *runtime);
+/* All workers have gone: waits until the last visitor has left. */
+void th_runtime_await_visitors(struct thrum_runtime *runtime);
 
 /* True if nothing lives; may be called by any thread at any time. */
 bool th_runtime_is_drained(struct thrum_runtime *runtime);

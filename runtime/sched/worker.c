@@ -10,6 +10,7 @@
 enum {
     DUE_MOST = 32,     /* timers taken from their heap at once */
     FIRED_MOST = 2048, /* in one go; the rest at the next look */
+    STARVED_NS = 1000000,
 };
 
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index)
@@ -35,11 +36,26 @@ static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
     struct th_task *task = due->owner;
     if ((task->flags & TH_TASK_IS_TIMER) != 0) {
+        /* From now on a task like any other: it may sleep too. */
+        task->flags &= ~(uint32_t)TH_TASK_IS_TIMER;
         th_worker_count(&worker->spawned);
         th_worker_add_fresh(worker, task);
     } else if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE) {
         th_queue_push_newest(&worker->ready, task);
     }
+}
+
+/* False if the runtime is about to end: nothing may begin to live any more. */
+static bool begin_firing(struct th_worker *worker)
+{
+    th_atomic32_store_relaxed(&worker->is_firing, 1);
+    th_fence_seqcst(); /* [Q3] */
+    return !th_inject_is_closed(&worker->runtime->inject);
+}
+
+static void end_firing(struct th_worker *worker)
+{
+    th_atomic32_store_release(&worker->is_firing, 0); /* [Q4] */
 }
 
 size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_t now)
@@ -48,12 +64,17 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
     size_t fired = 0, count;
     if ((int64_t)th_atomic64_load_relaxed(&timers->next) > now)
         return 0;
+    if (!begin_firing(worker)) {
+        end_firing(worker);
+        return 0;
+    }
     do {
         count = th_timers_due(timers, now, due, DUE_MOST);
         for (size_t i = 0; i < count; i++)
             serve_due(worker, &due[i]);
         fired += count;
     } while (count == DUE_MOST && fired < FIRED_MOST);
+    end_firing(worker);
     return fired;
 }
 
@@ -188,6 +209,7 @@ static TH_NOINLINE struct th_fiber *find_fiber(struct th_worker *worker, struct 
             return task->fiber;
         }
         worker->is_starved = true;
+        worker->starved_until = th_sys_now() + STARVED_NS;
         th_atomicptr_store_relaxed(&task->home, worker);
         th_queue_push_oldest(&worker->fresh, task);
         task = th_worker_pick(worker);
@@ -253,7 +275,10 @@ void th_worker_wake(struct th_task *task)
         th_worker_wake_on(th_worker_of(self), task);
     else {
         /* A task that waits lives, so its runtime has not ended; at most it is looking whether it may. */
-        while (!th_worker_inject(task->runtime, task))
+        struct thrum_runtime *runtime = task->runtime;
+        th_runtime_visit(runtime);
+        while (!th_worker_inject(runtime, task))
             th_cpu_relax();
+        th_runtime_leave(runtime);
     }
 }

@@ -55,11 +55,13 @@ struct th_worker {
     int32_t fair_in;                /* g: dispatches between two such looks, from how long they took */
     int64_t fair_at;                /* g: when the last was */
     bool is_starved;                /* g: no stack was to be had for a fresh task */
+    int64_t starved_until;          /* g: when to ask for one again, if nobody gives one back before */
     struct th_record_cache records; /* o */
     th_atomic64 spawned, finished;  /* a: written by the owner; see runtime.h */
     uint64_t next_id, last_id;      /* o */
 
     struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */
+    th_atomic32 is_firing;                           /* a: see runtime.h */
     struct th_timers timers;                         /* under its own lock */
 
     /* What others write, on lines of its own. */
@@ -88,6 +90,9 @@ void th_worker_fini(struct th_worker *worker);
 
 /* Runs tasks on the calling thread until the runtime has stopped. */
 void th_worker_run(struct th_worker *worker);
+
+/* Answers whoever asks for tasks (0: nobody); guard held. */
+void th_worker_answer(struct th_worker *worker, uint32_t asker);
 
 /* Somebody was there at the entry: waits for a revoker, or answers a thief; the guard is held then. */
 void th_worker_settle(struct th_worker *worker, uint32_t attention);
@@ -149,7 +154,7 @@ void th_worker_wake(struct th_task *task);
 /* The same on a worker's own thread, host or fiber, guard not held. */
 void th_worker_wake_on(struct th_worker *worker, struct th_task *task);
 
-/* A task comes from outside: false if the runtime has ended. */
+/* A task comes from outside: false if the runtime has ended. The caller visits it (sched/runtime.h). */
 bool th_worker_inject(struct thrum_runtime *runtime, struct th_task *task);
 
 #endif

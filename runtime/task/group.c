@@ -61,6 +61,8 @@ static bool is_complete(struct thrum_group *group)
 
 static int reset(struct thrum_group *group)
 {
+    if (group->opener_ != NULL)
+        group->opener_->flags -= TH_TASK_OPEN_GROUP;
     int result = group->has_result_ != 0 ? group->result_ : (int32_t)group->failure_;
     uint32_t policy = group->policy_;
     memset(group, 0, sizeof *group);

@@ -14,6 +14,7 @@ static void open_group(struct thrum_group *group, struct th_task *self)
     if (group->opener_ == NULL) {
         group->opener_ = self;
         group->runtime_ = self->runtime;
+        self->flags += TH_TASK_OPEN_GROUP;
     }
 }
 
@@ -31,13 +32,13 @@ static int start_outside(struct thrum_group *group, struct th_task *task)
 {
     struct thrum_runtime *runtime = task->runtime;
     join_group(group, task, NULL);
+    th_runtime_visit(runtime);
     (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
-    if (th_worker_inject(runtime, task))
-        return 0;
-    (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
-    (void)th_group_child_ended(group);
-    th_task_discard(NULL, task);
-    return -ESHUTDOWN;
+    /* The group's opener lives, so the runtime has not ended; at most it is looking whether it may. */
+    while (!th_worker_inject(runtime, task))
+        th_cpu_relax();
+    th_runtime_leave(runtime);
+    return 0;
 }
 
 static bool is_cancelled(struct thrum_group *group)
@@ -114,7 +115,8 @@ int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t b
     void *copy = th_sys_alloc(bytes != 0 ? bytes : 1);
     if (copy == NULL)
         return -ENOMEM;
-    memcpy(copy, args, bytes);
+    if (bytes != 0)
+        memcpy(copy, args, bytes);
     struct th_fiber *fiber = th_fiber_self();
     struct th_task *task;
     int code = make(fiber, group, fn, copy, &task);
@@ -138,8 +140,6 @@ int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_o
     task->name = options != NULL ? options->name : NULL;
     th_atomic32_store_relaxed(&task->references, 2);
     th_atomicptr_store_relaxed(&task->done, NULL);
-    code = start(fiber, group, task);
-    if (code == 0)
-        *handle = (thrum_task *)task;
-    return code;
+    *handle = (thrum_task *)task; /* the task may ask for it at once */
+    return start(fiber, group, task);
 }
