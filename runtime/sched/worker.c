@@ -227,7 +227,12 @@ TH_INLINE struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *t
 
 void th_worker_switch(struct th_fiber *from, struct th_task *task)
 {
-    th_fiber_switch(from, fiber_for(th_worker_of(from), task), leave, NULL);
+    struct th_fiber *to = fiber_for(th_worker_of(from), task);
+    /* There was no stack for the task, and the one that yields is the next. */
+    if (TH_UNLIKELY(to == from))
+        th_worker_leave(th_worker_of(from));
+    else
+        th_fiber_switch(from, to, leave, NULL);
 }
 
 void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)

@@ -59,36 +59,34 @@ TEST(a_revocation_that_could_not_fence_is_none)
 
 /* ---- One inside ---- */
 
+enum { REVOKERS = 3 };
+
 static uint64_t inside; /* plain: who is inside alone may add */
-static th_atomic32 is_over;
+static th_atomic32 are_over;
 static th_atomic64 revoked;
 
 static void *force_and_count(void *arg)
 {
     uint32_t self = (uint32_t)(uintptr_t)arg;
-    uint64_t mine = 0;
-    while (th_atomic32_load_acquire(&is_over) == 0) {
-        if (!th_guard_ask(&guard, self)) {
-            sched_yield();
-            continue;
-        }
-        if (th_guard_force(&guard, self, 100) == TH_GUARD_INSIDE) {
+    for (int i = 0; i < (kit_is_slow() ? 500 : 5000); i++) {
+        if (th_guard_ask(&guard, self) && th_guard_force(&guard, self, 100) == TH_GUARD_INSIDE) {
             inside++;
-            mine++;
             th_guard_restore(&guard);
+            (void)th_atomic64_add_relaxed(&revoked, 1);
         }
+        sched_yield();
     }
-    (void)th_atomic64_add_relaxed(&revoked, mine);
+    (void)th_atomic32_add_acqrel(&are_over, 1);
     return NULL;
 }
 
 static void own_and_be_revoked(void)
 {
-    pthread_t threads[3];
-    uint64_t mine = 0, most = kit_is_slow() ? 10000 : 100000;
-    for (uintptr_t i = 0; i < 3; i++)
+    pthread_t threads[REVOKERS];
+    uint64_t mine = 0;
+    for (uintptr_t i = 0; i < REVOKERS; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, force_and_count, (void *)(i + 1)), 0);
-    for (; mine < most; mine++) {
+    for (; th_atomic32_load_acquire(&are_over) < REVOKERS; mine++) {
         uint32_t asker = th_guard_enter(&guard);
         inside++;
         if (asker != 0 && mine % 2 == 0)
@@ -97,8 +95,7 @@ static void own_and_be_revoked(void)
         if (mine % 1024 == 0)
             sched_yield();
     }
-    th_atomic32_store_release(&is_over, 1);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < REVOKERS; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     CHECK_EQ(inside, mine + th_atomic64_load_relaxed(&revoked));
 }

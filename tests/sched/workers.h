@@ -9,11 +9,11 @@
 
 static inline struct thrum_runtime *make_workers(uint32_t count)
 {
-    size_t bytes = sizeof(struct thrum_runtime) + count * sizeof(struct th_worker *);
-    struct thrum_runtime *runtime = th_sys_alloc_aligned(TH_NO_SHARING, bytes);
+    struct thrum_runtime *runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
     CHECK(runtime != NULL);
     *runtime = (struct thrum_runtime){.worker_count = count};
-    runtime->workers = (struct th_worker **)(void *)(runtime + 1);
+    runtime->workers = th_sys_alloc(count * sizeof *runtime->workers);
+    CHECK(runtime->workers != NULL);
     for (uint32_t i = 0; i < count; i++) {
         runtime->workers[i] = th_sys_alloc_aligned(TH_NO_SHARING, sizeof(struct th_worker));
         CHECK(runtime->workers[i] != NULL);
@@ -28,6 +28,7 @@ static inline void free_workers(struct thrum_runtime *runtime)
         th_worker_fini(runtime->workers[i]);
         th_sys_free(runtime->workers[i]);
     }
+    th_sys_free(runtime->workers);
     th_sys_free(runtime);
 }
 

@@ -5,6 +5,7 @@
 
 static struct thrum_runtime runtime;
 static struct th_worker workers[2];
+static struct th_worker *worker_list[] = {&workers[0], &workers[1]};
 static struct th_task task;
 
 static bool has_work(struct th_worker *worker)
@@ -14,6 +15,7 @@ static bool has_work(struct th_worker *worker)
 
 static void set_up(void)
 {
+    runtime.workers = worker_list;
     runtime.worker_count = 2;
     for (int i = 0; i < 2; i++)
         workers[i].runtime = &runtime;
