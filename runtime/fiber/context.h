@@ -12,6 +12,8 @@
 
 #include "base/compiler.h"
 
+#include <stdbool.h>
+
 /* Where a context's registers are saved: the stack pointer it left with. Valid for one jump. */
 typedef void *th_context;
 
@@ -20,6 +22,12 @@ struct th_transfer {
     th_context from;
     void *data;
 };
+
+#if defined(TH_NATIVE_SWITCH)
+#define TH_CONTEXT_IS_NATIVE true
+#else
+#define TH_CONTEXT_IS_NATIVE false
+#endif
 
 #if defined(TH_FCONTEXT_C_NAMES)
 #define TH_CONTEXT_SYMBOL(name) __asm__(name)
@@ -38,17 +46,16 @@ th_context th_context_make(void *top, size_t bytes, void (*entry)(struct th_tran
 /* Leaves here, goes on there; returns when somebody jumps back. */
 struct th_transfer th_context_jump_out_of_line(th_context to, void *data) TH_CONTEXT_SYMBOL("jump_fcontext");
 
-#if defined(TH_NATIVE_SWITCH)
 struct th_fiber;
+
 /*
- * The switch of our own (context_native.S), in place of jump: saves what the ABI wants kept, control words and FPCR
+ * The switch of our own (context_native.S), which builds with THRUM_NATIVE_SWITCH have in place of jump: saves what the ABI wants kept, control words and FPCR
  * among it, leaves `from`'s context in its first field, runs after(from, arg) on `to`'s stack unless it is NULL, and
  * goes on there by an indirect jump. So it may be entered by a tail call and then returns straight to its caller's
  * caller: the return predictor is never wrong, which with the library's jump it is once a switch.
  */
 void th_context_switch(struct th_fiber *from, struct th_fiber *to, void (*after)(struct th_fiber *from, void *arg),
                        void *arg);
-#endif
 
 /*
  * The first frame of every fiber. It calls th_fiber_main (fiber.c) and tells debuggers, profilers and backtrace()

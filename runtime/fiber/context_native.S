@@ -90,7 +90,7 @@ th_context_switch:
     .cfi_endproc
     .size th_context_switch, . - th_context_switch
 
-/* rdi top, rsi bytes (unused), rdx entry: the context of a fiber that begins at entry, with the caller's control words. */
+/* rdi top, rsi bytes (unused), rdx entry: the context of a fiber that begins there, with the caller's control words. */
     .p2align 4
 th_context_make:
     .cfi_startproc

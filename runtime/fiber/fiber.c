@@ -92,12 +92,10 @@ TH_NORETURN void th_fiber_main(struct th_transfer arrived);
 TH_NO_TSAN void th_fiber_main(struct th_transfer arrived)
 {
     struct th_fiber *self = th_fiber_self();
-#if defined(TH_NATIVE_SWITCH)
-    (void)arrived;
-    th_annotate_arrive(&self->annotation);
-#else
-    th_fiber_arrived(self, arrived);
-#endif
+    if (TH_CONTEXT_IS_NATIVE)
+        th_annotate_arrive(&self->annotation);
+    else
+        th_fiber_arrived(self, arrived);
     struct th_fiber *next = self->entry(self->arg);
     th_fiber_end(self, next, recycle, next);
 }

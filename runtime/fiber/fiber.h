@@ -125,15 +125,15 @@ TH_NO_TSAN TH_INLINE void th_fiber_go(struct th_fiber *from, struct th_fiber *to
     th_fiber_swap_exceptions(thread->exceptions, from, to);
     to->thread = thread;
     th_annotate_leave(&from->annotation, &to->annotation, ends);
-#if defined(TH_NATIVE_SWITCH)
-    th_context_switch(from, to, after, arg);
-    th_annotate_arrive(&from->annotation);
-#else
-    from->after = after;
-    from->after_arg = arg;
-    from->float_control = th_context_float_control();
-    th_fiber_arrived(from, th_context_jump(to->context, from));
-#endif
+    if (TH_CONTEXT_IS_NATIVE) {
+        th_context_switch(from, to, after, arg);
+        th_annotate_arrive(&from->annotation);
+    } else {
+        from->after = after;
+        from->after_arg = arg;
+        from->float_control = th_context_float_control();
+        th_fiber_arrived(from, th_context_jump(to->context, from));
+    }
 }
 
 /*

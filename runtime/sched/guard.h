@@ -55,7 +55,8 @@ extern bool th_guard_is_asymmetric;
 /* Registers with the kernel; call before the first guard is used, not twice at the same time. */
 void th_guard_open(void);
 
-/* Nothing but the words: 0, or who is there; if it is a revoker the caller is not inside, and th_guard_settle is next. */
+/* Nothing but the words: 0, or who is there; th_guard_settle is next then, for with a revoker there the caller is not
+ * inside. */
 TH_INLINE uint32_t th_guard_try(struct th_guard *guard)
 {
     th_atomic32_store_relaxed(&guard->in_op, 1);

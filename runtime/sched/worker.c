@@ -162,7 +162,7 @@ struct th_task *th_worker_pick(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
-/* After actions: each leaves the guard that was held over the switch, last of all. `left` may be seen by others then. */
+/* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */
 static void leave(struct th_fiber *left, void *arg)
 {
     (void)arg;
