@@ -40,8 +40,8 @@ extern "C" {
 #endif
 
 /* A context that will run entry on the stack that ends at top. It inherits the caller's floating-point control. */
-th_context th_context_make(void *top, size_t bytes, void (*entry)(struct th_transfer))
-    TH_CONTEXT_SYMBOL("make_fcontext");
+typedef void th_context_entry(struct th_transfer arrived);
+th_context th_context_make(void *top, size_t bytes, th_context_entry *entry) TH_CONTEXT_SYMBOL("make_fcontext");
 
 /* Leaves here, goes on there; returns when somebody jumps back. */
 struct th_transfer th_context_jump_out_of_line(th_context to, void *data) TH_CONTEXT_SYMBOL("jump_fcontext");
@@ -49,10 +49,10 @@ struct th_transfer th_context_jump_out_of_line(th_context to, void *data) TH_CON
 struct th_fiber;
 
 /*
- * The switch of our own (context_native.S), which builds with THRUM_NATIVE_SWITCH have in place of jump: saves what the ABI wants kept, control words and FPCR
- * among it, leaves `from`'s context in its first field, runs after(from, arg) on `to`'s stack unless it is NULL, and
- * goes on there by an indirect jump. So it may be entered by a tail call and then returns straight to its caller's
- * caller: the return predictor is never wrong, which with the library's jump it is once a switch.
+ * The switch of our own (context_native.S), which builds with THRUM_NATIVE_SWITCH have in place of jump: saves what
+ * the ABI wants kept, control words and FPCR among it, leaves `from`'s context in its first field, runs
+ * after(from, arg) on `to`'s stack unless it is NULL, and goes on there by an indirect jump. So it may be entered by a
+ * tail call and then returns straight to its caller's caller: no return is predicted wrong.
  */
 void th_context_switch(struct th_fiber *from, struct th_fiber *to, void (*after)(struct th_fiber *from, void *arg),
                        void *arg);
