@@ -55,7 +55,7 @@ extern bool th_guard_is_asymmetric;
 /* Registers with the kernel; call before the first guard is used, not twice at the same time. */
 void th_guard_open(void);
 
-/* Nothing but the words: 0, or who is there; if it is a revoker the caller is not inside, and th_guard_settle is next. */
+/* Nothing but the words: 0, or who is there; if it is a revoker the caller is not inside: th_guard_settle is next. */
 TH_INLINE uint32_t th_guard_try(struct th_guard *guard)
 {
     th_atomic32_store_relaxed(&guard->in_op, 1);
@@ -105,7 +105,7 @@ TH_INLINE bool th_guard_accept(struct th_guard *guard, uint32_t asker)
 enum th_guard_force {
     TH_GUARD_INSIDE,   /* the guard is the caller's until th_guard_restore */
     TH_GUARD_ACCEPTED, /* too late: the owner has accepted the request and will answer */
-    TH_GUARD_BUSY, /* the owner stayed inside, or was not to be fenced: nothing was done, the request is withdrawn */
+    TH_GUARD_BUSY,     /* the owner stayed inside, or could not be fenced: the request is withdrawn */
 };
 
 /* Turns an own request into a revocation. `patience` is how many turns to wait for an owner that is inside. */
