@@ -102,6 +102,51 @@ MODEL(nap_ends_by_deadline_or_wake, .modes = ALL, .preemptions = 3)
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
+/* Somebody is awake for long, so somebody must nap: whoever gives the napping up notices, or is woken. */
+static bool needs_napper(struct th_worker *worker)
+{
+    return th_idle_needs_napper(worker->runtime);
+}
+
+static void wake_up_and_compute(void *arg)
+{
+    (void)th_idle_begin_search(&runtime);
+    (void)th_idle_sleep(arg, 2000000000, has_work);
+    th_idle_end_search(&runtime);
+    th_idle_want_napper(&runtime);
+}
+
+MODEL(a_napper_that_gives_up_and_a_worker_that_wakes_meet, .modes = ALL, .preemptions = 3)
+{
+    set_up();
+    th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[1]);
+    th_model_thread(wake_up_and_compute, &workers[0]);
+    (void)th_idle_begin_search(&runtime);
+    th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
+    (void)th_idle_sleep(&workers[1], INT64_MAX, needs_napper);
+}
+
+/* The napper has found work; another sees it nap, just yet, and goes to sleep. */
+static void stop_napping(void *arg)
+{
+    (void)arg;
+    th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
+    th_idle_end_search(&runtime);
+    th_idle_want_napper(&runtime);
+}
+
+MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .preemptions = 3)
+{
+    set_up();
+    (void)th_idle_begin_search(&runtime);
+    th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[0]);
+    th_model_thread(stop_napping, NULL);
+    (void)th_idle_begin_search(&runtime);
+    void *nobody = NULL;
+    if (!th_atomicptr_cas_relaxed(&runtime.idle.napper, &nobody, &workers[1]))
+        (void)th_idle_sleep(&workers[1], INT64_MAX, needs_napper);
+}
+
 MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
