@@ -37,6 +37,17 @@ static void count_sleeper_as_searcher(struct th_idle *idle)
     (void)th_atomic32_sub_relaxed(&idle->counts, SLEEPER - SEARCHER);
 }
 
+/* Ends another worker's sleep; idle.lock held. Its word is written in here, or it could come so late that it ended the
+ * next sleep, of a worker that is on the list. */
+static void end_sleep(struct th_idle *idle, struct th_worker *worker)
+{
+    if (!unlist(idle, worker))
+        return;
+    count_sleeper_as_searcher(idle);
+    if (!TH_MUTANT(wake_outside_the_lock))
+        th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
+}
+
 static void stop_sleeping(struct th_worker *worker)
 {
     struct th_idle *idle = &worker->runtime->idle;
@@ -49,8 +60,8 @@ static void stop_sleeping(struct th_worker *worker)
 bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker))
 {
     struct th_idle *idle = &worker->runtime->idle;
-    th_atomic32_store_relaxed(&worker->sleep_word, 0);
     th_lock_take(&idle->lock);
+    th_atomic32_store_relaxed(&worker->sleep_word, 0);
     worker->next_sleeper = idle->sleepers;
     worker->is_sleeping = true;
     idle->sleepers = worker;
@@ -76,9 +87,11 @@ static struct th_worker *choose(struct th_idle *idle)
     return napper != NULL && napper->is_sleeping ? napper : idle->sleepers;
 }
 
-static void wake(struct th_worker *worker)
+/* Only the kernel's part of it, which may be late: a sleeper looks at its word. */
+static void rouse(struct th_worker *worker)
 {
-    th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
+    if (TH_MUTANT(wake_outside_the_lock))
+        th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
     (void)th_sys_futex_wake(&worker->sleep_word, 1);
 }
 
@@ -89,12 +102,12 @@ void th_idle_wake_one(struct thrum_runtime *runtime)
     th_lock_take(&idle->lock);
     if (th_idle_searching(idle) == 0) {
         chosen = choose(idle);
-        if (chosen != NULL && unlist(idle, chosen))
-            count_sleeper_as_searcher(idle);
+        if (chosen != NULL)
+            end_sleep(idle, chosen);
     }
     th_lock_leave(&idle->lock);
     if (chosen != NULL)
-        wake(chosen);
+        rouse(chosen);
 }
 
 void th_idle_wake_all(struct thrum_runtime *runtime)
@@ -103,12 +116,12 @@ void th_idle_wake_all(struct thrum_runtime *runtime)
     for (;;) {
         th_lock_take(&idle->lock);
         struct th_worker *sleeper = idle->sleepers;
-        if (sleeper != NULL && unlist(idle, sleeper))
-            count_sleeper_as_searcher(idle);
+        if (sleeper != NULL)
+            end_sleep(idle, sleeper);
         th_lock_leave(&idle->lock);
         if (sleeper == NULL)
             return;
-        wake(sleeper);
+        rouse(sleeper);
     }
 }
 

@@ -19,6 +19,9 @@
  *        task. (A seq-cst load in the submitter would not do: it may read an older value than the sleeper's.)
  *   [S2] release sleep_word = 1 -> acquire sleep_word: the woken sees what the waker did.
  *
+ * sleep_word is written under idle.lock, together with the list: of a worker that sleeps it is 1 if and only if a
+ * waker has taken it off the list. Only the futex's wake comes behind the lock.
+ *
  * At most one wake is under way: a submitter that sees somebody search leaves it at that, for a searcher that finds
  * nothing goes through counts too before it sleeps.
  *

@@ -99,6 +99,38 @@ MODEL(nap_ends_by_deadline_or_wake, .modes = ALL, .preemptions = 3)
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
+/* A waker that is late: who was unlisted by it has slept again by the time that it would be woken. */
+static void submit_late(void *arg)
+{
+    (void)arg;
+    (void)th_inject_push(&runtime.inject, &task);
+    th_idle_notify(&runtime);
+}
+
+static void sleeper_twice(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    for (int i = 0; i < 2; i++) {
+        (void)th_idle_sleep(worker, 1000000000 + i, has_work);
+        MODEL_CHECK(!worker->is_sleeping);
+        (void)th_inject_take(&runtime.inject);
+    }
+    th_idle_end_search(&runtime);
+}
+
+MODEL(late_wake_finds_another_sleep, .modes = ALL, .preemptions = 2, .spurious = MODEL_NONE, .early = MODEL_NONE,
+      .stale = 2)
+{
+    set_up();
+    int sleeper = th_model_thread(sleeper_twice, &workers[0]);
+    th_model_thread(submit_late, NULL);
+    th_model_join(sleeper);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
 MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
