@@ -92,3 +92,5 @@ MODEL(guard_request_is_answered_or_withdrawn, .modes = ALL, .preemptions = 3)
     th_model_join_all();
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&answers), 0);
 }
+
+MODEL_SURVIVES("[D4]", "the mail that it orders is in model_steal")
