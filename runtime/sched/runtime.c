@@ -1,5 +1,6 @@
 #include "sched/runtime.h"
 
+#include "base/sys.h"
 #include "sched/idle.h"
 #include "sched/worker.h"
 
@@ -21,10 +22,26 @@ void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
     if (!th_inject_close(&runtime->inject))
         return;
     /* A task may have come in and been taken between the two looks; then it lives, and the end has to wait. */
-    if (!th_runtime_is_drained(runtime)) {
+    if (!TH_MUTANT(close_without_look) && !th_runtime_is_drained(runtime)) {
         th_inject_reopen(&runtime->inject);
+        /* Who found it closed by us and sleeps now, though the last task has ended meanwhile, looks again. */
+        if (!TH_MUTANT(reopen_without_notice))
+            th_idle_notify(runtime);
         return;
     }
     th_atomic32_store_release(&runtime->phase, TH_PHASE_STOPPED); /* [Q2] */
     th_idle_wake_all(runtime);
+}
+
+void th_runtime_await_visitors(struct thrum_runtime *runtime)
+{
+    while (th_atomic32_load_acquire(&runtime->visitors) != 0) /* [Q3] */
+        th_sys_thread_yield();
+}
+
+void th_runtime_uncount(struct thrum_runtime *runtime)
+{
+    (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
+    if (!TH_MUTANT(uncount_without_notice))
+        th_idle_notify(runtime);
 }

@@ -8,6 +8,10 @@
  * finished. Read finished first, then spawned: equal sums then mean that nothing lives, for
  *     finished read early <= finished at the moment between <= spawned at that moment <= spawned read late.
  *
+ * Whoever comes from outside is counted as a visitor until his last touch, and the end waits for him: the task that he
+ * has woken or posted may be the last, and be over before he is.
+ *
+ *   [Q3] release of a visitor's departure -> acquire in th_runtime_await_visitors: nobody touches the runtime any more
  *   [Q2] release phase -> acquire phase: who sees the runtime closing sees what the main task did
  *   [Q1] release of a worker's counters -> acquire in th_runtime_is_drained: who sees a task's end sees its children
  *
@@ -47,6 +51,7 @@ struct thrum_runtime {
     struct th_inject inject TH_ALIGNED(TH_NO_SHARING);
     th_atomic64 foreign_spawned; /* a */
     struct th_posts *posts;      /* c: task/'s */
+    th_atomic32 visitors;        /* a: threads from outside that are in here */
     th_atomic32 untaken;         /* a: failures that nobody looked at */
     struct th_records records;   /* under its own lock */
 };
@@ -55,6 +60,24 @@ TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)
 {
     return th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_OPEN; /* [Q2] */
 }
+
+/* Around all that a thread from outside does with a runtime, which must live when he comes. */
+TH_INLINE void th_runtime_visit(struct thrum_runtime *runtime)
+{
+    (void)th_atomic32_add_relaxed(&runtime->visitors, 1);
+}
+
+TH_INLINE void th_runtime_depart(struct thrum_runtime *runtime)
+{
+    (void)th_atomic32_sub_release(&runtime->visitors, 1); /* [Q3] */
+}
+
+/* Before a stopped runtime's memory goes. */
+void th_runtime_await_visitors(struct thrum_runtime *runtime);
+
+/* A task from outside that was counted and then refused lives no more. Who saw it live and did not end the runtime for
+ * its sake looks again. */
+void th_runtime_uncount(struct thrum_runtime *runtime);
 
 /* True if nothing lives; may be called by any thread at any time. */
 bool th_runtime_is_drained(struct thrum_runtime *runtime);

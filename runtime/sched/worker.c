@@ -222,10 +222,12 @@ void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
 
 bool th_worker_inject(struct thrum_runtime *runtime, struct th_task *task)
 {
-    if (!th_inject_push(&runtime->inject, task))
-        return false;
-    th_idle_notify(runtime);
-    return true;
+    th_runtime_visit(runtime);
+    bool is_in = th_inject_push(&runtime->inject, task);
+    if (is_in)
+        th_idle_notify(runtime);
+    th_runtime_depart(runtime);
+    return is_in;
 }
 
 void th_worker_wake(struct th_task *task)

@@ -32,7 +32,7 @@ void th_post_put(struct th_posts *posts, struct th_task *task)
     (void)th_atomic64_or_release(&posts->free[index / 64], (uint64_t)1 << (index % 64)); /* [P1] */
 }
 
-int thrum_post(thrum_runtime *runtime, thrum_fn fn, void *arg)
+static int post(struct thrum_runtime *runtime, thrum_fn fn, void *arg)
 {
     struct th_task *task = th_post_take(runtime->posts);
     if (task == NULL)
@@ -42,7 +42,15 @@ int thrum_post(thrum_runtime *runtime, thrum_fn fn, void *arg)
     (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
     if (th_worker_inject(runtime, task))
         return 0;
-    (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
     th_post_put(runtime->posts, task);
+    th_runtime_uncount(runtime);
     return -ESHUTDOWN;
+}
+
+int thrum_post(thrum_runtime *runtime, thrum_fn fn, void *arg)
+{
+    th_runtime_visit(runtime);
+    int code = post(runtime, fn, arg);
+    th_runtime_depart(runtime);
+    return code;
 }

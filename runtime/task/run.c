@@ -97,6 +97,7 @@ static void end_worker(struct th_worker *worker)
 
 static void close_runtime(struct thrum_runtime *runtime)
 {
+    th_runtime_await_visitors(runtime);
     for (uint32_t i = 0; i < runtime->worker_count; i++)
         end_worker(runtime->workers[i]);
     th_records_fini(&runtime->records);

@@ -34,9 +34,13 @@ static int start_outside(struct thrum_group *group, struct th_task *task)
     (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
     if (th_worker_inject(runtime, task))
         return 0;
-    (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
-    (void)th_group_child_ended(group);
+    /* Rare: the runtime is looking whether it may end. The opener lives, so it may not; but till then it may wait. */
     th_task_discard(NULL, task);
+    th_runtime_visit(runtime);
+    th_runtime_uncount(runtime);
+    if (th_group_child_ended(group))
+        th_worker_wake(group->opener_);
+    th_runtime_depart(runtime);
     return -ESHUTDOWN;
 }
 

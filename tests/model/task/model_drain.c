@@ -1,0 +1,136 @@
+/*
+ * The end of a runtime (sched/runtime.c) against what comes late: posts, wakes from outside, calls whose time has come.
+ * What was accepted runs, nothing runs after the end, somebody notices the end, and nobody touches a runtime that is
+ * gone.
+ */
+#include "model/model.h"
+
+#include "base/sys.h"
+#include "task/life.h"
+#include "task/post.h"
+
+/* What a sleeper looks at is steal.c's own. */
+#include "sched/steal.c"
+
+enum { WORKERS = 2, RECORDS = 3 };
+
+static struct thrum_runtime *runtime;
+static struct th_worker workers[WORKERS];
+static struct th_worker *worker_list[WORKERS] = {&workers[0], &workers[1]};
+static struct th_posts posts;
+static struct th_task waiter; /* it lives, and waits to be woken from outside */
+
+static void set_up(void)
+{
+    runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
+    *runtime = (struct thrum_runtime){.workers = worker_list, .worker_count = WORKERS, .posts = &posts};
+    for (int i = 0; i < WORKERS; i++)
+        (void)th_worker_init(&workers[i], runtime, (uint32_t)i);
+    th_atomic64_store_relaxed(&posts.free[0], (1 << RECORDS) - 1);
+    waiter = (struct th_task){.fiber = &workers[0].thread.host, .runtime = runtime, .id = 1};
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* ---- Workers that only serve what comes in and sleep, as th_worker_run and th_steal_find_work do */
+
+static bool is_stopped(void)
+{
+    return th_atomic32_load_acquire(&runtime->phase) == TH_PHASE_STOPPED;
+}
+
+static void run_task(struct th_worker *worker, struct th_task *task)
+{
+    MODEL_CHECK(!is_stopped());
+    if (task == &waiter) {
+        th_model_done((unsigned)task->id);
+    } else {
+        th_model_done((unsigned)(uintptr_t)task->arg);
+        th_post_put(&posts, task);
+    }
+    MODEL_CHECK(!is_stopped());
+    th_worker_count(&worker->finished);
+}
+
+static void serve(struct th_worker *worker)
+{
+    (void)th_idle_begin_search(runtime);
+    while (!is_stopped()) {
+        struct th_task *task = th_inject_take(&runtime->inject);
+        if (task == NULL)
+            (void)th_idle_sleep(worker, INT64_MAX, has_outside_work);
+        for (struct th_task *next; task != NULL; task = next) {
+            next = task->next;
+            run_task(worker, task);
+        }
+    }
+}
+
+static void worker_body(void *arg)
+{
+    serve(arg);
+}
+
+/* The worker on which the main task ends. */
+static void end_main(void)
+{
+    th_atomic32_store_release(&runtime->phase, TH_PHASE_CLOSING);
+    th_worker_count(&workers[0].finished);
+    serve(&workers[0]);
+}
+
+static void post(void *arg)
+{
+    unsigned item = (unsigned)(uintptr_t)arg;
+    th_model_issue(item);
+    if (thrum_post(runtime, nothing, (void *)(uintptr_t)item) < 0)
+        th_model_done(item);
+}
+
+static void start_main(void)
+{
+    set_up();
+    th_worker_count(&workers[0].spawned);
+}
+
+/* The poster has promised that the runtime exists. */
+MODEL(drain_against_a_post, .preemptions = 3, .stale = 2)
+{
+    start_main();
+    th_model_thread(post, (void *)2);
+    end_main();
+    th_model_join_all();
+    th_sys_free(runtime);
+}
+
+MODEL(drain_by_two_against_a_post, .preemptions = 2, .stale = 2)
+{
+    start_main();
+    th_model_thread(post, (void *)2);
+    th_model_thread(worker_body, &workers[1]);
+    end_main();
+    th_model_join_all();
+    th_sys_free(runtime);
+}
+
+/* What waits lives: nobody had to promise. */
+static void wake_waiter(void *arg)
+{
+    (void)arg;
+    th_worker_wake(&waiter);
+}
+
+MODEL(drain_against_a_wake, .preemptions = 2, .stale = 2)
+{
+    start_main();
+    th_worker_count(&workers[0].spawned);
+    th_model_issue(1);
+    th_model_thread(wake_waiter, NULL);
+    end_main();
+    th_runtime_await_visitors(runtime);
+    th_sys_free(runtime);
+}
