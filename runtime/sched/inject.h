@@ -27,6 +27,11 @@ TH_INLINE bool th_inject_is_empty(const struct th_inject *inject)
     return head == NULL || head == TH_INJECT_CLOSED;
 }
 
+TH_INLINE bool th_inject_is_closed(const struct th_inject *inject)
+{
+    return th_atomicptr_load_relaxed(&inject->head) == TH_INJECT_CLOSED;
+}
+
 /* False once it is closed. */
 TH_INLINE bool th_inject_push(struct th_inject *inject, struct th_task *task)
 {

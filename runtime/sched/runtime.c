@@ -21,6 +21,8 @@ void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
         return;
     if (!th_inject_close(&runtime->inject))
         return;
+    if (!TH_MUTANT(close_without_fence))
+        th_fence_seqcst(); /* [Q4] */
     /* A task may have come in and been taken between the two looks; then it lives, and the end has to wait. */
     if (!TH_MUTANT(close_without_look) && !th_runtime_is_drained(runtime)) {
         th_inject_reopen(&runtime->inject);

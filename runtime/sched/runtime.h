@@ -8,6 +8,11 @@
  * finished. Read finished first, then spawned: equal sums then mean that nothing lives, for
  *     finished read early <= finished at the moment between <= spawned at that moment <= spawned read late.
  *
+ * A call's task comes from no task either: its time comes on some worker. That counts it, then looks whether injection
+ * is closed; who ends the runtime closes injection, then counts. One sees the other, and the call is dropped or lives.
+ *
+ *   [Q4] fence after the call is counted <-> fence after injection is closed
+ *
  * Whoever comes from outside is counted as a visitor until his last touch, and the end waits for him: the task that he
  * has woken or posted may be the last, and be over before he is.
  *

@@ -30,13 +30,28 @@ void th_worker_fini(struct th_worker *worker)
 
 /* ---- What could starve ---- */
 
+/* The time of a call has come: its task begins, unless the runtime ends (see runtime.h). Guard held. */
+static void serve_call(struct th_worker *worker, struct th_task *task)
+{
+    th_worker_count(&worker->spawned);
+    if (!TH_MUTANT(call_without_fence))
+        th_fence_seqcst(); /* [Q4] */
+    if (TH_LIKELY(!th_inject_is_closed(&worker->runtime->inject) || TH_MUTANT(call_without_look))) {
+        th_worker_add_fresh(worker, task);
+        return;
+    }
+    th_worker_uncount(&worker->spawned);
+    task->next = worker->undone;
+    worker->undone = task;
+    th_idle_notify(worker->runtime);
+}
+
 /* A timer has fired: whoever waited for it is ready. Guard held. */
 static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
     struct th_task *task = due->owner;
     if ((task->flags & TH_TASK_IS_TIMER) != 0) {
-        th_worker_count(&worker->spawned);
-        th_worker_add_fresh(worker, task);
+        serve_call(worker, task);
     } else if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE) {
         th_queue_push_newest(&worker->ready, task);
     }

@@ -54,6 +54,7 @@ struct th_worker {
     int32_t fair_left;              /* g: dispatches to the next look at what could starve */
     int32_t fair_in;                /* g: dispatches between two such looks, from how long they took */
     int64_t fair_at;                /* g: when the last was */
+    struct th_task *undone;         /* g: calls whose time came when the runtime had ended */
     bool is_starved;                /* g: no stack was to be had for a fresh task */
     struct th_record_cache records; /* o */
     th_atomic64 spawned, finished;  /* a: written by the owner; see runtime.h */
@@ -108,6 +109,11 @@ TH_INLINE void th_worker_leave(struct th_worker *worker)
 TH_INLINE void th_worker_count(th_atomic64 *counter)
 {
     th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) + 1); /* [Q1] */
+}
+
+TH_INLINE void th_worker_uncount(th_atomic64 *counter)
+{
+    th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) - 1); /* [Q1] */
 }
 
 /* Guard held: a fresh task enters the queue. */

@@ -83,6 +83,10 @@ static void forget_timers(struct th_worker *worker)
     struct th_timer_due due;
     while (th_timers_due(&worker->timers, INT64_MAX, &due, 1) == 1)
         th_call_forget(due.owner, worker);
+    for (struct th_task *task = worker->undone, *next; task != NULL; task = next) {
+        next = task->next;
+        th_call_forget(task, worker);
+    }
 }
 
 static void end_worker(struct th_worker *worker)

@@ -46,7 +46,7 @@ static bool is_stopped(void)
 static void run_task(struct th_worker *worker, struct th_task *task)
 {
     MODEL_CHECK(!is_stopped());
-    if (task == &waiter) {
+    if ((task->flags & TH_TASK_IS_POST) == 0) {
         th_model_done((unsigned)task->id);
     } else {
         th_model_done((unsigned)(uintptr_t)task->arg);
@@ -98,7 +98,7 @@ static void start_main(void)
 }
 
 /* The poster has promised that the runtime exists. */
-MODEL(drain_against_a_post, .preemptions = 3, .stale = 2)
+MODEL(drain_against_a_post, .preemptions = 2, .stale = 2)
 {
     start_main();
     th_model_thread(post, (void *)2);
@@ -107,7 +107,7 @@ MODEL(drain_against_a_post, .preemptions = 3, .stale = 2)
     th_sys_free(runtime);
 }
 
-MODEL(drain_by_two_against_a_post, .preemptions = 2, .stale = 2)
+MODEL(drain_by_two_against_a_post, .preemptions = 1, .stale = 2, .spurious = MODEL_NONE)
 {
     start_main();
     th_model_thread(post, (void *)2);
@@ -132,5 +132,64 @@ MODEL(drain_against_a_wake, .preemptions = 2, .stale = 2)
     th_model_thread(wake_waiter, NULL);
     end_main();
     th_runtime_await_visitors(runtime);
+    th_sys_free(runtime);
+}
+
+/* Two workers look whether it is over, one after the other or at once, while a third runs what has just come. */
+static void post_and_run(void *arg)
+{
+    struct th_worker *worker = arg;
+    post((void *)2);
+    struct th_task *task = th_inject_take(&runtime->inject);
+    if (task != NULL)
+        run_task(worker, task);
+}
+
+static void look_once(void *arg)
+{
+    (void)arg;
+    th_runtime_stop_if_drained(runtime);
+}
+
+MODEL(drain_looked_for_by_two, .preemptions = 2)
+{
+    start_main();
+    th_atomic32_store_release(&runtime->phase, TH_PHASE_CLOSING);
+    th_worker_count(&workers[0].finished);
+    th_model_thread(post_and_run, &workers[1]);
+    th_model_thread(look_once, NULL);
+    look_once(NULL);
+    th_model_join_all();
+    th_sys_free(runtime);
+}
+
+/* A call whose time comes while the runtime ends is run before the end, or not at all. */
+static struct th_task call = {.flags = TH_TASK_IS_TIMER, .id = 3};
+static struct th_timer timer;
+
+static void fire_and_run(void *arg)
+{
+    struct th_worker *worker = arg;
+    th_worker_enter(worker);
+    (void)th_worker_fire(worker, &worker->timers, 1);
+    struct th_task *task = th_queue_pop_newest(&worker->fresh);
+    th_worker_leave(worker);
+    MODEL_CHECK((task != NULL) != (worker->undone == &call));
+    if (task != NULL)
+        run_task(worker, task);
+    else
+        th_model_done((unsigned)call.id);
+    serve(worker);
+}
+
+MODEL(drain_against_a_call, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+{
+    start_main();
+    th_model_issue((unsigned)call.id);
+    MODEL_CHECK_EQ(th_timer_arm(&workers[1].timers, &timer, 1, &call, 0), 0);
+    int firing = th_model_thread(fire_and_run, &workers[1]);
+    end_main();
+    th_model_join(firing);
+    th_timers_fini(&workers[1].timers);
     th_sys_free(runtime);
 }
