@@ -193,3 +193,63 @@ MODEL(drain_against_a_call, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE
     th_timers_fini(&workers[1].timers);
     th_sys_free(runtime);
 }
+
+/* The ledger, looked at from a third worker: the main task's child runs elsewhere, and has a child there. */
+static th_atomicptr handed;
+static int grandchild_did; /* plain */
+
+static void run_child_and_grandchild(void *arg)
+{
+    struct th_worker *worker = arg;
+    if (th_atomicptr_exchange_acquire(&handed, NULL) == NULL)
+        return;
+    th_worker_count(&worker->spawned);
+    th_worker_count(&worker->finished);
+    grandchild_did = 1;
+    th_worker_count(&worker->finished);
+}
+
+static void end_main_behind_child(void *arg)
+{
+    struct th_worker *worker = arg;
+    th_worker_count(&worker->spawned);
+    th_atomicptr_store_release(&handed, &call);
+    th_worker_count(&worker->finished);
+}
+
+MODEL(drain_counts_descendants, .preemptions = MODEL_UNBOUNDED)
+{
+    start_main();
+    th_model_thread(end_main_behind_child, &workers[0]);
+    th_model_thread(run_child_and_grandchild, &workers[1]);
+    if (th_runtime_is_drained(runtime))
+        MODEL_CHECK_EQ(grandchild_did, 1);
+    th_model_join_all();
+    th_sys_free(runtime);
+}
+
+#define NO_TASK \
+    "the ledger is in order whatever this orders: who has finished was counted before, and [I1] and [Q4] pass on"
+MODEL_SURVIVES("post#1", NO_TASK)
+MODEL_SURVIVES("th_runtime_uncount#1", NO_TASK)
+MODEL_SURVIVES("th_worker_uncount#1", NO_TASK)
+MODEL_SURVIVES("th_runtime_is_drained#2", NO_TASK)
+MODEL_SURVIVES("th_runtime_is_drained#3", NO_TASK)
+#define FENCED "beside [Q4], which is a fence"
+MODEL_SURVIVES("th_inject_close#1", FENCED)
+MODEL_SURVIVES("th_inject_reopen#1", FENCED)
+#define MAIN "what the main task did is read when the workers have been joined"
+MODEL_SURVIVES("th_runtime_stop_if_drained#1", MAIN)
+MODEL_SURVIVES("th_runtime_stop_if_drained#3", MAIN)
+MODEL_SURVIVES("has_outside_work#1", MAIN)
+#define ELSEWHERE "another model's: model_guard, model_idle, model_post"
+MODEL_SURVIVES("[D1]", ELSEWHERE)
+MODEL_SURVIVES("[D2]", ELSEWHERE)
+MODEL_SURVIVES("[D3]", ELSEWHERE)
+MODEL_SURVIVES("th_guard_enter#2", ELSEWHERE)
+MODEL_SURVIVES("guard_without_fence", ELSEWHERE)
+MODEL_SURVIVES("[S2]", ELSEWHERE)
+MODEL_SURVIVES("th_idle_sleep#1->acquire", ELSEWHERE)
+MODEL_SURVIVES("th_idle_notify#1->release", ELSEWHERE)
+MODEL_SURVIVES("wake_outside_the_lock", ELSEWHERE)
+MODEL_SURVIVES("[P1]", ELSEWHERE)
