@@ -19,6 +19,11 @@ void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
 uint32_t th_park(struct th_task *task)
 {
     th_worker_enter(th_worker_of(task->fiber));
-    th_park_with(task, commit, task);
+    if (TH_MUTANT(park_before_save)) {
+        commit(task->fiber, task);
+        th_park_with(task, NULL, NULL);
+    } else {
+        th_park_with(task, commit, task);
+    }
     return th_wait_reason(task);
 }

@@ -20,6 +20,8 @@
  *   [Q2] release phase -> acquire phase: who sees the runtime closing sees what the main task did
  *   [Q1] release of a worker's counters -> acquire in th_runtime_is_drained: who sees a task's end sees its children
  *
+ * Explored by tests/model (model_drain).
+ *
  * Key: c constant while workers run, a atomic, l idle.lock's.
  */
 #ifndef TH_SCHED_RUNTIME_H
