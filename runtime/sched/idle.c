@@ -48,38 +48,6 @@ static void end_sleep(struct th_idle *idle, struct th_worker *worker)
         th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
 }
 
-static void stop_sleeping(struct th_worker *worker)
-{
-    struct th_idle *idle = &worker->runtime->idle;
-    th_lock_take(&idle->lock);
-    if (unlist(idle, worker))
-        count_sleeper_as_searcher(idle);
-    th_lock_leave(&idle->lock);
-}
-
-bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker))
-{
-    struct th_idle *idle = &worker->runtime->idle;
-    th_lock_take(&idle->lock);
-    th_atomic32_store_relaxed(&worker->sleep_word, 0);
-    worker->next_sleeper = idle->sleepers;
-    worker->is_sleeping = true;
-    idle->sleepers = worker;
-    (void)th_atomic32_add_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
-    th_lock_leave(&idle->lock);
-    if (!TH_MUTANT(sleep_without_look) && has_work(worker)) {
-        stop_sleeping(worker);
-        return true;
-    }
-    while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
-        if (th_sys_futex_wait(&worker->sleep_word, 0, deadline) == -ETIMEDOUT) {
-            stop_sleeping(worker);
-            return th_atomic32_load_acquire(&worker->sleep_word) != 0; /* [S2] */
-        }
-    }
-    return true;
-}
-
 /* The sleeper to wake: the napper, whose sleep is the lightest, else who slept last, whose cache is the warmest. */
 static struct th_worker *choose(struct th_idle *idle)
 {
@@ -95,11 +63,13 @@ static void rouse(struct th_worker *worker)
     (void)th_sys_futex_wake(&worker->sleep_word, 1);
 }
 
-void th_idle_wake_one(struct thrum_runtime *runtime)
+/* Wakes one, if nobody searches; false if the lock is taken. */
+static bool try_wake_one(struct th_idle *idle)
 {
-    struct th_idle *idle = &runtime->idle;
     struct th_worker *chosen = NULL;
-    th_lock_take(&idle->lock);
+    if (!th_lock_try(&idle->lock))
+        return false;
+    (void)th_atomic32_exchange_acquire(&idle->owed, 0); /* [S4] */
     if (th_idle_searching(idle) == 0) {
         chosen = choose(idle);
         if (chosen != NULL)
@@ -108,6 +78,62 @@ void th_idle_wake_one(struct thrum_runtime *runtime)
     th_lock_leave(&idle->lock);
     if (chosen != NULL)
         rouse(chosen);
+    return true;
+}
+
+/* After the lock was left: does what others wanted to do meanwhile. Who cannot get it leaves that to the holder. */
+static void pay(struct th_idle *idle)
+{
+    if (!TH_MUTANT(leave_without_fence))
+        th_fence_seqcst(); /* [S3] */
+    while (!TH_MUTANT(leave_without_look) && th_atomic32_load_relaxed(&idle->owed) != 0 && try_wake_one(idle))
+        th_fence_seqcst(); /* [S3] */
+}
+
+static void leave(struct th_idle *idle)
+{
+    th_lock_leave(&idle->lock);
+    pay(idle);
+}
+
+static void stop_sleeping(struct th_worker *worker)
+{
+    struct th_idle *idle = &worker->runtime->idle;
+    th_lock_take(&idle->lock);
+    if (unlist(idle, worker))
+        count_sleeper_as_searcher(idle);
+    leave(idle);
+}
+
+bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker))
+{
+    struct th_idle *idle = &worker->runtime->idle;
+    th_lock_take(&idle->lock);
+    th_atomic32_store_relaxed(&worker->sleep_word, 0);
+    worker->next_sleeper = idle->sleepers;
+    worker->is_sleeping = true;
+    idle->sleepers = worker;
+    (void)th_atomic32_add_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
+    leave(idle);
+    if (!TH_MUTANT(sleep_without_look) && has_work(worker)) {
+        stop_sleeping(worker);
+        return true;
+    }
+    while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
+        if (th_sys_futex_wait(&worker->sleep_word, 0, deadline) == -ETIMEDOUT) {
+            stop_sleeping(worker);
+            return th_atomic32_load_acquire(&worker->sleep_word) != 0; /* [S2] */
+        }
+    }
+    return true;
+}
+
+void th_idle_wake_one(struct thrum_runtime *runtime)
+{
+    struct th_idle *idle = &runtime->idle;
+    if (!try_wake_one(idle))
+        (void)th_atomic32_exchange_release(&idle->owed, 1); /* [S4] */
+    pay(idle);
 }
 
 void th_idle_wake_all(struct thrum_runtime *runtime)
@@ -118,7 +144,7 @@ void th_idle_wake_all(struct thrum_runtime *runtime)
         struct th_worker *sleeper = idle->sleepers;
         if (sleeper != NULL)
             end_sleep(idle, sleeper);
-        th_lock_leave(&idle->lock);
+        leave(idle);
         if (sleeper == NULL)
             return;
         rouse(sleeper);

@@ -22,6 +22,12 @@
  * sleep_word is written under idle.lock, together with the list: of a worker that sleeps it is 1 if and only if a
  * waker has taken it off the list. Only the futex's wake comes behind the lock.
  *
+ * A wake may come from a signal handler, in a thread that holds idle.lock itself: so it only tries the lock, and leaves
+ * word in `owed` for the holder, who looks there after he has left.
+ *
+ *   [S3] fence after owed = 1 <-> fence after the lock is left: the waker gets the lock, or the holder sees the word
+ *   [S4] release owed = 1 -> acquire owed = 0: whoever wakes instead sees the counts that the waker saw
+ *
  * At most one wake is under way: a submitter that sees somebody search leaves it at that, for a searcher that finds
  * nothing goes through counts too before it sleeps.
  *

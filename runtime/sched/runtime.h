@@ -42,6 +42,7 @@ struct th_idle {
     struct th_lock lock;
     struct th_worker *sleepers; /* l: latest first */
     th_atomic32 counts;         /* a: searching in the low half, sleeping in the high half */
+    th_atomic32 owed;           /* a: 1: a wake that whoever holds the lock will do */
     th_atomicptr napper;        /* a: the sleeper that looks after the others now and then, or NULL */
 };
 

@@ -4,8 +4,8 @@
 #include "sched/idle.h"
 
 static struct thrum_runtime runtime;
-static struct th_worker workers[2];
-static struct th_worker *worker_list[] = {&workers[0], &workers[1]};
+static struct th_worker workers[3];
+static struct th_worker *worker_list[] = {&workers[0], &workers[1], &workers[2]};
 static struct th_task task;
 
 static bool has_work(struct th_worker *worker)
@@ -16,8 +16,8 @@ static bool has_work(struct th_worker *worker)
 static void set_up(void)
 {
     runtime.workers = worker_list;
-    runtime.worker_count = 2;
-    for (int i = 0; i < 2; i++)
+    runtime.worker_count = 3;
+    for (int i = 0; i < 3; i++)
         workers[i].runtime = &runtime;
 }
 
@@ -53,6 +53,11 @@ MODEL(submit_and_sleep_meet, .modes = ALL, .preemptions = 3)
 static bool is_stopped(struct th_worker *worker)
 {
     return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED;
+}
+
+static bool has_work_or_is_stopped(struct th_worker *worker)
+{
+    return has_work(worker) || is_stopped(worker);
 }
 
 static void worker_until_stopped(void *arg)
@@ -131,6 +136,84 @@ MODEL(late_wake_finds_another_sleep, .modes = ALL, .preemptions = 2, .spurious =
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
-MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
+/* Who cannot have the lock leaves the wake to the holder, who must know that nobody searches any more. */
+static void find_and_submit(void *arg)
+{
+    th_idle_end_search(&runtime);
+    submit(arg);
+}
+
+MODEL(wake_is_left_to_the_holder, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    set_up();
+    (void)th_idle_begin_search(&runtime);
+    th_model_thread(find_and_submit, NULL);
+    th_model_thread(wake_one, NULL);
+    worker_body(&workers[0]);
+}
+
+/*
+ * Three workers, one of them the napper: it is the one to wake, and it may be just about to give its role up, or to
+ * take it.
+ */
+static void nap_and_sleep(void *arg)
+{
+    struct th_worker *worker = arg;
+    void *nobody = NULL;
+    (void)th_idle_begin_search(&runtime);
+    if (th_atomicptr_cas_relaxed(&runtime.idle.napper, &nobody, worker)) {
+        (void)th_idle_sleep(worker, 1000000000, has_work);
+        th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
+    }
+    while (!is_stopped(worker)) {
+        if (th_inject_take(&runtime.inject) != NULL) {
+            th_model_done(0);
+            th_atomic32_store_release(&runtime.phase, TH_PHASE_STOPPED);
+            th_idle_wake_all(&runtime);
+        } else {
+            (void)th_idle_sleep(worker, INT64_MAX, has_work_or_is_stopped);
+        }
+    }
+    MODEL_CHECK(!worker->is_sleeping);
+    th_idle_end_search(&runtime);
+}
+
+static void nap_of_three(void)
+{
+    set_up();
+    th_model_thread(nap_and_sleep, &workers[1]);
+    th_model_thread(nap_and_sleep, &workers[2]);
+    th_model_thread(submit, NULL);
+    nap_and_sleep(&workers[0]);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+MODEL(three_sleep_and_one_naps, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    nap_of_three();
+}
+
+/* With a wake for the napper's sake, as spawns do. */
+static void want_napper(void *arg)
+{
+    (void)arg;
+    th_idle_want_napper(&runtime);
+}
+
+MODEL(napper_is_called_for, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    set_up();
+    th_model_thread(nap_and_sleep, &workers[1]);
+    th_model_thread(submit, NULL);
+    th_model_thread(want_napper, NULL);
+    nap_and_sleep(&workers[0]);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+MODEL_SURVIVES("th_idle_sleep#1", "of a release nothing but the count is read; an acquire comes again with [S3]")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
