@@ -46,6 +46,7 @@ is_present() {
     case $kind in
     command) command -v "$1" ;;
     header) printf '#include <%s>\n' "$1" | "${CXX:-g++}" -E -x c++ - ;;
+    file) [ -e "$1" ] ;;
     links) printf 'int main(void) { return 0; }\n' | "$1" -x c - -o /dev/null "${@:2}" ;;
     *) die ".ci/packages: unknown probe \"$kind\"" ;;
     esac >/dev/null 2>&1

@@ -1,7 +1,7 @@
 /*
  * What does a switch cost, and what do colours save?
  *
- * bare_jump is the floor: the library's jump between two contexts, inlined in a loop, nothing around it.
+ * bare_jump is the floor: the library's jump between two contexts, in a loop, nothing around it.
  * lean_jump and lean_jump_control are what a switch of our own could be: it pushes the six callee-saved registers and
  * ends in an indirect jump; the second saves MXCSR and the x87 control word too, as the library does (x86-64 only).
  * switch_ping_pong is th_fiber_switch between two fibers; switch_after the same with an after action each time;
@@ -12,7 +12,6 @@
  */
 #include "bench.h"
 
-#include "base/atomic.h"
 #include "fiber/fiber.h"
 
 #include <stdlib.h>
@@ -44,6 +43,8 @@ static struct th_fiber *create(th_fiber_entry *entry, void *arg)
 
 /* ---- The floor ---- */
 
+#if !defined(TH_NATIVE_SWITCH)
+
 static th_context other;
 
 static void jump_back(struct th_transfer arrived)
@@ -66,6 +67,7 @@ static void jump_bare(int64_t count)
 }
 
 BENCH(bare_jump, .setup = open_bare, .run = jump_bare)
+#endif
 
 /* ---- A leaner one ---- */
 
@@ -177,7 +179,6 @@ static struct th_fiber *answer_with_action(void *arg)
 static TH_NOINLINE void switch_out_of_line(struct th_fiber *from, struct th_fiber *to)
 {
     th_fiber_switch(from, to, NULL, NULL);
-    th_fence_compiler();
 }
 
 static struct th_fiber *answer_out_of_line(void *arg)

@@ -36,7 +36,8 @@ class Peer:
 WORKLOADS = {w.name: w for w in (
     Workload('switch', 'a yield between two tasks', 'ns/op', workers_max=1),
     Workload('spawn_join', 'empty tasks in joined batches of 1,000', 'ns/op'),
-    Workload('spawn_yield', 'the same, each task yields once', 'ns/op'),
+    Workload('spawn_join_handles', 'the same, each joined by its handle, oldest first', 'ns/op'),
+    Workload('spawn_yield', 'tasks in joined batches of 1,000, each yields once', 'ns/op'),
     Workload('skynet', 'a tree of tasks: 1,000,000 leaves, ten children a node', 'ms'),
     Workload('fib', 'fib(32): spawn one half, call the other, no cut-off', 'ms'),
     Workload('chan_pingpong', 'a round trip over two unbuffered channels', 'ns/op'),

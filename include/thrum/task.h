@@ -41,6 +41,7 @@ typedef struct thrum_options {
  * main_task(arg).
  */
 THRUM_API int thrum_run(thrum_fn main_task, void *arg);
+/* The same; options may be NULL. */
 THRUM_API int thrum_run_with(const thrum_options *options, thrum_fn main_task, void *arg);
 
 /* The runtime that the calling task belongs to; NULL outside of tasks. Never switches. */
@@ -124,7 +125,8 @@ typedef struct thrum_task_options {
     const char *name; /* for reports; must live as long as the task. NULL: the function's symbol */
 } thrum_task_options;
 
-/* Starts a task and gives a handle on it, which must be joined or dropped. options may be NULL. As thrum_spawn. */
+/* Starts a task and gives a handle on it, which must be joined or dropped before the runtime ends, and is there when
+ * the task begins. options may be NULL. As thrum_spawn. */
 THRUM_API THRUM_CHECKED int thrum_task_start(thrum_task **task, thrum_group *group, const thrum_task_options *options,
                                              thrum_fn fn, void *arg);
 

@@ -250,6 +250,18 @@ int th_sys_sigaltstack(const stack_t *stack, stack_t *before)
     return fault ? fault : (int)SYS_RESULT(sigaltstack(stack, before));
 }
 
+void th_sys_signals_hold(sigset_t *before)
+{
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+void th_sys_signals_release(const sigset_t *before)
+{
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 size_t th_sys_signal_frame_bytes(void)
 {
     unsigned long bytes = getauxval(AT_MINSIGSTKSZ);

@@ -90,6 +90,8 @@ void th_sys_thread_yield(void);
 /* Signals. */
 int th_sys_sigaction(int signo, const struct sigaction *act, struct sigaction *before);
 int th_sys_sigaltstack(const stack_t *stack, stack_t *before);
+void th_sys_signals_hold(sigset_t *before); /* none is delivered to the calling thread until the release */
+void th_sys_signals_release(const sigset_t *before);
 size_t th_sys_signal_frame_bytes(void); /* AT_MINSIGSTKSZ: what the kernel pushes for one signal */
 
 /* The machine. */

@@ -21,7 +21,7 @@ void *th_context_make(void *top, std::size_t bytes, void (*entry)(th_transfer))
     return context::make_fcontext(top, bytes, reinterpret_cast<void (*)(context::transfer_t)>(entry));
 }
 
-th_transfer th_context_jump(void *to, void *data)
+th_transfer th_context_jump_out_of_line(void *to, void *data)
 {
     context::transfer_t arrived = context::jump_fcontext(to, data);
     return {arrived.fctx, arrived.data};

@@ -79,21 +79,23 @@ static void recycle(struct th_fiber *ended, void *next)
     th_fiber_drop(((struct th_fiber *)next)->thread, ended);
 }
 
+TH_NO_TSAN void th_fiber_end(struct th_fiber *self, struct th_fiber *next, th_fiber_after *after, void *arg)
+{
+    TH_ASSERT(next != self);
+    th_fiber_go(self, next, after, arg, true);
+    th_panic("an ended fiber was switched to");
+}
+
 TH_NORETURN void th_fiber_main(struct th_transfer arrived);
 
 /* Called by th_context_start, the fiber's first frame. */
 TH_NO_TSAN void th_fiber_main(struct th_transfer arrived)
 {
     struct th_fiber *self = th_fiber_self();
-    th_fiber_arrived(self, arrived);
+    if (TH_CONTEXT_IS_NATIVE)
+        th_annotate_arrive(&self->annotation);
+    else
+        th_fiber_arrived(self, arrived);
     struct th_fiber *next = self->entry(self->arg);
-    TH_ASSERT(next != self);
-    struct th_thread *thread = self->thread;
-    self->after = recycle;
-    self->after_arg = next;
-    th_fiber_swap_exceptions(thread->exceptions, self, next);
-    next->thread = thread;
-    th_annotate_leave(&self->annotation, &next->annotation, true);
-    (void)th_context_jump(next->context, self);
-    th_panic("an ended fiber was switched to");
+    th_fiber_end(self, next, recycle, next);
 }

@@ -105,7 +105,7 @@ TH_INLINE void th_fiber_swap_exceptions(struct th_exceptions *current, struct th
     *current = to->exceptions;
 }
 
-/* The first thing on a stack that was switched to: ends the switch, from there on `self` runs. */
+/* The rest of a switch, on the stack that was switched to. */
 TH_INLINE void th_fiber_arrived(struct th_fiber *self, struct th_transfer arrived)
 {
     struct th_fiber *left = arrived.data;
@@ -116,6 +116,26 @@ TH_INLINE void th_fiber_arrived(struct th_fiber *self, struct th_transfer arrive
         left->after(left, left->after_arg);
 }
 
+/* What both switches do; `ends`: from is never entered again. */
+TH_NO_TSAN TH_INLINE void th_fiber_go(struct th_fiber *from, struct th_fiber *to, th_fiber_after *after, void *arg,
+                                      bool ends)
+{
+    struct th_thread *thread = from->thread;
+    TH_ASSERT(from != to && thread != NULL);
+    th_fiber_swap_exceptions(thread->exceptions, from, to);
+    to->thread = thread;
+    th_annotate_leave(&from->annotation, &to->annotation, ends);
+    if (TH_CONTEXT_IS_NATIVE) {
+        th_context_switch(from, to, after, arg);
+        th_annotate_arrive(&from->annotation);
+    } else {
+        from->after = after;
+        from->after_arg = arg;
+        from->float_control = th_context_float_control();
+        th_fiber_arrived(from, th_context_jump(to->context, from));
+    }
+}
+
 /*
  * Leaves `from`, which runs, and goes on with `to`, which must not; returns when somebody switches back to `from`,
  * perhaps on another thread. Inlined: what a caller knows to be constant (no action) then costs nothing, and the
@@ -123,15 +143,10 @@ TH_INLINE void th_fiber_arrived(struct th_fiber *self, struct th_transfer arrive
  */
 TH_NO_TSAN TH_INLINE void th_fiber_switch(struct th_fiber *from, struct th_fiber *to, th_fiber_after *after, void *arg)
 {
-    struct th_thread *thread = from->thread;
-    TH_ASSERT(from != to && thread != NULL);
-    from->after = after;
-    from->after_arg = arg;
-    from->float_control = th_context_float_control();
-    th_fiber_swap_exceptions(thread->exceptions, from, to);
-    to->thread = thread;
-    th_annotate_leave(&from->annotation, &to->annotation, false);
-    th_fiber_arrived(from, th_context_jump(to->context, from));
+    th_fiber_go(from, to, after, arg, false);
 }
+
+/* The last switch of a fiber. Its after action gives the stack back, with th_fiber_drop. */
+TH_NORETURN void th_fiber_end(struct th_fiber *self, struct th_fiber *next, th_fiber_after *after, void *arg);
 
 #endif

@@ -90,21 +90,6 @@ static void tell_who_runs(void)
         th_report("in fiber %lu (%s)", (unsigned long)fiber->id, fiber->name != NULL ? fiber->name : "no name");
 }
 
-static int install(void)
-{
-    /* The unwinder's library is loaded now, not in a handler on a small stack. */
-    void *frame;
-    (void)backtrace(&frame, 1);
-    th_panic_context = tell_who_runs;
-    struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    for (size_t i = 0; i < TH_COUNT_OF(signals); i++) {
-        int code = th_sys_sigaction(signals[i], &act, &handlers.before[i]);
-        if (code < 0)
-            return code;
-    }
-    return 0;
-}
-
 /* Puts back what was there, unless somebody put his own over ours meanwhile. */
 static void uninstall(void)
 {
@@ -114,6 +99,23 @@ static void uninstall(void)
             now.sa_sigaction == on_fault)
             (void)th_sys_sigaction(signals[i], &handlers.before[i], NULL);
     }
+}
+
+static int install(void)
+{
+    /* The unwinder's library is loaded now, not in a handler on a small stack. */
+    void *frame;
+    (void)backtrace(&frame, 1);
+    th_panic_context = tell_who_runs;
+    struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    for (size_t i = 0; i < TH_COUNT_OF(signals); i++) {
+        int code = th_sys_sigaction(signals[i], &act, &handlers.before[i]);
+        if (code < 0) {
+            uninstall();
+            return code;
+        }
+    }
+    return 0;
 }
 
 static int arm_process(void)

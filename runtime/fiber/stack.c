@@ -49,7 +49,7 @@ static size_t slot_bytes(void)
 
 static char *slot_address(uint32_t slot)
 {
-    return (char *)th_stack_arena.base + ((size_t)slot << th_stack_arena.slot_shift);
+    return (char *)th_stack_base() + ((size_t)slot << th_stack_arena.slot_shift);
 }
 
 /* How many slots can get a guard of mprotect: each splits the arena's mapping in two more. */
@@ -66,7 +66,7 @@ static size_t mprotect_limit(size_t slots)
 /* The kernel is asked with the arena's first page, which is then a guard anyway. */
 static bool kernel_has_guards(void)
 {
-    return th_sys_guard_install((void *)th_stack_arena.base, TH_GUARD_BYTES) == 0;
+    return th_sys_guard_install((void *)th_stack_base(), TH_GUARD_BYTES) == 0;
 }
 
 static unsigned shift_of(size_t bytes)
@@ -86,8 +86,10 @@ static int read_slot_bytes(const struct th_stack_options *options, size_t *bytes
             return code;
     } else {
         wanted = options->slot_bytes;
-        if (wanted < SLOT_BYTES_LEAST || wanted > SLOT_BYTES_MOST)
+        if (wanted < SLOT_BYTES_LEAST || wanted > SLOT_BYTES_MOST) {
+            th_report("stack_bytes = %zu: want from %d to %d", options->slot_bytes, SLOT_BYTES_LEAST, SLOT_BYTES_MOST);
             return -EINVAL;
+        }
     }
     *bytes = (size_t)1 << shift_of(wanted);
     return 0;
@@ -103,8 +105,9 @@ static int reserve(size_t bytes, size_t slots)
         if (th_sys_map_stacks(mapping_bytes, &stacks.mapping) == 0) {
             stacks.mapping_bytes = mapping_bytes;
             stacks.slots = slots;
-            th_stack_arena.base = ((uintptr_t)stacks.mapping + bytes - 1) & ~(uintptr_t)(bytes - 1);
-            th_stack_arena.bytes = slots * bytes;
+            uintptr_t base = ((uintptr_t)stacks.mapping + bytes - 1) & ~(uintptr_t)(bytes - 1);
+            th_atomic64_store_relaxed(&th_stack_arena.base, base);
+            th_atomic64_store_release(&th_stack_arena.bytes, slots * bytes); /* [A1] */
             return 0;
         }
     }
@@ -128,7 +131,7 @@ static int open_first(const struct th_stack_options *options)
     code = th_sys_map(stacks.slots * sizeof *stacks.pool, &pool);
     if (code < 0) {
         (void)th_sys_unmap(stacks.mapping, stacks.mapping_bytes);
-        th_stack_arena.bytes = 0;
+        th_atomic64_store_release(&th_stack_arena.bytes, 0); /* [A1] */
         return code;
     }
     stacks.pool = pool;
@@ -157,7 +160,7 @@ void th_stack_close(void)
             th_annotate_stack_retire(th_stack_low(slot), slot_bytes() - TH_GUARD_BYTES);
         (void)th_sys_unmap(stacks.pool, stacks.slots * sizeof *stacks.pool);
         (void)th_sys_unmap(stacks.mapping, stacks.mapping_bytes);
-        th_stack_arena.bytes = 0;
+        th_atomic64_store_release(&th_stack_arena.bytes, 0); /* [A1] */
         stacks.fresh = stacks.pool_count = stacks.trimmed = stacks.discarded = 0;
         stacks.was_limit_told = false;
     }

@@ -26,7 +26,7 @@
 #ifndef TH_FIBER_STACK_H
 #define TH_FIBER_STACK_H
 
-#include "base/compiler.h"
+#include "base/atomic.h"
 
 #include <stdbool.h>
 
@@ -42,10 +42,12 @@ struct th_stack_options {
     bool is_uncoloured; /* for the benchmark that shows what colours are worth */
 };
 
-/* Read-mostly; constant while the arena is open. */
+/* Read-mostly; constant while the arena is open. Threads that have nothing to do with it ask too whether they stand in
+ * it, also while it opens or closes, hence the atomics; the rest is read by those who do.
+ * [A1] release bytes -> acquire bytes: base is the one that belongs to them */
 struct th_stack_arena {
-    uintptr_t base;
-    size_t bytes; /* 0: closed */
+    th_atomic64 base;
+    th_atomic64 bytes; /* 0: closed */
     unsigned slot_shift;
     uint32_t colour_mask;
 };
@@ -84,20 +86,26 @@ size_t th_stack_trim(size_t most, bool whole);
 
 void th_stack_count(struct th_stack_counts *counts);
 
+TH_INLINE uintptr_t th_stack_base(void)
+{
+    return th_atomic64_load_relaxed(&th_stack_arena.base);
+}
+
 /* The lowest address that a stack in this slot may use: the end of its guard. */
 TH_INLINE uintptr_t th_stack_low(uint32_t slot)
 {
-    return th_stack_arena.base + ((uintptr_t)slot << th_stack_arena.slot_shift) + TH_GUARD_BYTES;
+    return th_stack_base() + ((uintptr_t)slot << th_stack_arena.slot_shift) + TH_GUARD_BYTES;
 }
 
 TH_INLINE bool th_stack_contains(uintptr_t address)
 {
-    return address - th_stack_arena.base < th_stack_arena.bytes;
+    uint64_t bytes = th_atomic64_load_acquire(&th_stack_arena.bytes); /* [A1] */
+    return address - th_stack_base() < bytes;
 }
 
 TH_INLINE uint32_t th_stack_slot_of(uintptr_t address)
 {
-    return (uint32_t)((address - th_stack_arena.base) >> th_stack_arena.slot_shift);
+    return (uint32_t)((address - th_stack_base()) >> th_stack_arena.slot_shift);
 }
 
 /* Where the header of `bytes` bytes stands in the slot that an address is in. */

@@ -24,8 +24,8 @@
  *
  *   [D1] release fence after in_op = 1 -> acquire fence (membarrier) after attention |= REVOKED: one sees the other
  *   [D2] release in_op = 0 -> acquire in_op: the revoker sees what the owner did inside
- *   [D3] release attention = 0 -> acquire attention: the owner sees what the revoker did inside
- *   [D4] release request -> acquire attention: the asker has emptied its mail before the owner writes there
+ *   [D3] release attention = 0 -> acquire attention: the owner, or the next revoker, sees what the revoker did inside
+ *   [D4] release attention = n -> acquire attention: the owner sees the asker's mail empty, and may write into it
  *
  * The guard is held across a switch and left on the new stack, so a task that was put in a queue before the switch
  * is seen by nobody before its registers are saved (see Note [Publish after save] in fiber/fiber.h).
@@ -48,29 +48,33 @@ struct th_guard {
 
 enum { TH_GUARD_REVOKED = 0x80000000u };
 
-/* False where the kernel has no membarrier: then the owner fences by itself. Set once, before any worker runs. */
+/* False where the kernel has no membarrier: then the owner fences by itself. Set once in a process, before any worker
+ * runs; workers of an earlier runtime may be reading it when a later one opens. */
 extern bool th_guard_is_asymmetric;
 
-/* Registers with the kernel; call before the first guard is used. */
+/* Registers with the kernel; call before the first guard is used, not twice at the same time. */
 void th_guard_open(void);
 
-/* The way in when a revoker is there: waits outside until it has left. */
-void th_guard_wait(struct th_guard *guard);
+/* Nothing but the words: 0, or who is there; th_guard_settle is next then, for with a revoker there the caller is not
+ * inside. */
+TH_INLINE uint32_t th_guard_try(struct th_guard *guard)
+{
+    th_atomic32_store_relaxed(&guard->in_op, 1);
+    if (TH_LIKELY(th_guard_is_asymmetric) || TH_MUTANT(guard_without_fence))
+        th_fence_compiler();
+    else
+        th_fence_seqcst();                              /* [D1] */
+    return th_atomic32_load_acquire(&guard->attention); /* [D3] [D4] */
+}
+
+/* Waits for a revoker to leave, if there is one; inside then. Returns who asks. */
+uint32_t th_guard_settle(struct th_guard *guard, uint32_t attention);
 
 /* Enters; returns who asks: 0, or worker number + 1, to be answered before leaving (or at a later entry). */
 TH_INLINE uint32_t th_guard_enter(struct th_guard *guard)
 {
-    for (;;) {
-        th_atomic32_store_relaxed(&guard->in_op, 1);
-        if (TH_LIKELY(th_guard_is_asymmetric) || TH_MUTANT(guard_without_fence))
-            th_fence_compiler();
-        else
-            th_fence_seqcst();                                            /* [D1] */
-        uint32_t attention = th_atomic32_load_acquire(&guard->attention); /* [D3] [D4] */
-        if (TH_LIKELY((attention & TH_GUARD_REVOKED) == 0))
-            return attention;
-        th_guard_wait(guard);
-    }
+    uint32_t attention = th_guard_try(guard);
+    return TH_LIKELY(attention == 0) ? 0 : th_guard_settle(guard, attention);
 }
 
 TH_INLINE void th_guard_leave(struct th_guard *guard)
@@ -106,7 +110,7 @@ TH_INLINE bool th_guard_accept(struct th_guard *guard, uint32_t asker)
 enum th_guard_force {
     TH_GUARD_INSIDE,   /* the guard is the caller's until th_guard_restore */
     TH_GUARD_ACCEPTED, /* too late: the owner has accepted the request and will answer */
-    TH_GUARD_BUSY,     /* the owner stayed inside: nothing was done, the request is withdrawn */
+    TH_GUARD_BUSY, /* the owner stayed inside, or was not to be fenced: nothing was done, the request is withdrawn */
 };
 
 /* Turns an own request into a revocation. `patience` is how many turns to wait for an owner that is inside. */

@@ -15,7 +15,24 @@ bool th_idle_begin_search(struct thrum_runtime *runtime)
 
 void th_idle_end_search(struct thrum_runtime *runtime)
 {
-    (void)th_atomic32_sub_relaxed(&runtime->idle.counts, SEARCHER);
+    (void)th_atomic32_sub_acqrel(&runtime->idle.counts, SEARCHER); /* [S1] */
+}
+
+void th_idle_count_absent(struct thrum_runtime *runtime)
+{
+    (void)th_atomic32_add_acqrel(&runtime->idle.counts, SLEEPER); /* [S1] */
+}
+
+static void lock_list(struct th_idle *idle, sigset_t *signals)
+{
+    th_sys_signals_hold(signals);
+    th_lock_take(&idle->lock);
+}
+
+static void leave_list(struct th_idle *idle, const sigset_t *signals)
+{
+    th_lock_leave(&idle->lock);
+    th_sys_signals_release(signals);
 }
 
 /* Takes a worker off the list of sleepers; idle.lock held. False if somebody has done so: it is being woken. */
@@ -34,87 +51,30 @@ static bool unlist(struct th_idle *idle, struct th_worker *worker)
 /* A worker that sleeps no more searches: in one step, so that nobody sees it as neither. */
 static void count_sleeper_as_searcher(struct th_idle *idle)
 {
-    (void)th_atomic32_sub_relaxed(&idle->counts, SLEEPER - SEARCHER);
-}
-
-/* Ends another worker's sleep; idle.lock held. Its word is written in here, or it could come so late that it ended the
- * next sleep, of a worker that is on the list. */
-static void end_sleep(struct th_idle *idle, struct th_worker *worker)
-{
-    if (!unlist(idle, worker))
-        return;
-    count_sleeper_as_searcher(idle);
-    if (!TH_MUTANT(wake_outside_the_lock))
-        th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
-}
-
-/* The sleeper to wake: the napper, whose sleep is the lightest, else who slept last, whose cache is the warmest. */
-static struct th_worker *choose(struct th_idle *idle)
-{
-    struct th_worker *napper = th_atomicptr_load_relaxed(&idle->napper);
-    return napper != NULL && napper->is_sleeping ? napper : idle->sleepers;
-}
-
-/* Only the kernel's part of it, which may be late: a sleeper looks at its word. */
-static void rouse(struct th_worker *worker)
-{
-    if (TH_MUTANT(wake_outside_the_lock))
-        th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
-    (void)th_sys_futex_wake(&worker->sleep_word, 1);
-}
-
-/* Wakes one, if nobody searches; false if the lock is taken. */
-static bool try_wake_one(struct th_idle *idle)
-{
-    struct th_worker *chosen = NULL;
-    if (!th_lock_try(&idle->lock))
-        return false;
-    (void)th_atomic32_exchange_acquire(&idle->owed, 0); /* [S4] */
-    if (th_idle_searching(idle) == 0) {
-        chosen = choose(idle);
-        if (chosen != NULL)
-            end_sleep(idle, chosen);
-    }
-    th_lock_leave(&idle->lock);
-    if (chosen != NULL)
-        rouse(chosen);
-    return true;
-}
-
-/* After the lock was left: does what others wanted to do meanwhile. Who cannot get it leaves that to the holder. */
-static void pay(struct th_idle *idle)
-{
-    if (!TH_MUTANT(leave_without_fence))
-        th_fence_seqcst(); /* [S3] */
-    while (!TH_MUTANT(leave_without_look) && th_atomic32_load_relaxed(&idle->owed) != 0 && try_wake_one(idle))
-        th_fence_seqcst(); /* [S3] */
-}
-
-static void leave(struct th_idle *idle)
-{
-    th_lock_leave(&idle->lock);
-    pay(idle);
+    (void)th_atomic32_sub_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
 }
 
 static void stop_sleeping(struct th_worker *worker)
 {
     struct th_idle *idle = &worker->runtime->idle;
-    th_lock_take(&idle->lock);
+    sigset_t signals;
+    lock_list(idle, &signals);
     if (unlist(idle, worker))
         count_sleeper_as_searcher(idle);
-    leave(idle);
+    leave_list(idle, &signals);
 }
 
 bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker))
 {
     struct th_idle *idle = &worker->runtime->idle;
-    th_lock_take(&idle->lock);
+    sigset_t signals;
     th_atomic32_store_relaxed(&worker->sleep_word, 0);
+    lock_list(idle, &signals);
     worker->next_sleeper = idle->sleepers;
     worker->is_sleeping = true;
     idle->sleepers = worker;
     (void)th_atomic32_add_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
-    leave(idle);
+    leave_list(idle, &signals);
     if (!TH_MUTANT(sleep_without_look) && has_work(worker)) {
         stop_sleeping(worker);
         return true;
@@ -128,26 +88,56 @@ bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(
     return true;
 }
 
+/* The sleeper to wake: the napper, whose sleep is the lightest, else who slept last, whose cache is the warmest. */
+static struct th_worker *choose(struct th_idle *idle)
+{
+    struct th_worker *napper = th_atomicptr_load_relaxed(&idle->napper);
+    return napper != NULL && napper->is_sleeping ? napper : idle->sleepers;
+}
+
+/* Takes a sleeper off the list and tells it so; list locked. Both in one step: a word that is set later would end the
+ * sleeper's next sleep, with the sleeper still on the list. */
+static void choose_to_wake(struct th_idle *idle, struct th_worker *worker)
+{
+    (void)unlist(idle, worker);
+    count_sleeper_as_searcher(idle);
+    th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
+}
+
+static void wake(struct th_worker *worker)
+{
+    (void)th_sys_futex_wake(&worker->sleep_word, 1);
+}
+
 void th_idle_wake_one(struct thrum_runtime *runtime)
 {
     struct th_idle *idle = &runtime->idle;
-    if (!try_wake_one(idle))
-        (void)th_atomic32_exchange_release(&idle->owed, 1); /* [S4] */
-    pay(idle);
+    struct th_worker *chosen = NULL;
+    sigset_t signals;
+    lock_list(idle, &signals);
+    if (th_idle_searching(idle) == 0) {
+        chosen = choose(idle);
+        if (chosen != NULL)
+            choose_to_wake(idle, chosen);
+    }
+    leave_list(idle, &signals);
+    if (chosen != NULL)
+        wake(chosen);
 }
 
 void th_idle_wake_all(struct thrum_runtime *runtime)
 {
     struct th_idle *idle = &runtime->idle;
+    sigset_t signals;
     for (;;) {
-        th_lock_take(&idle->lock);
+        lock_list(idle, &signals);
         struct th_worker *sleeper = idle->sleepers;
         if (sleeper != NULL)
-            end_sleep(idle, sleeper);
-        leave(idle);
+            choose_to_wake(idle, sleeper);
+        leave_list(idle, &signals);
         if (sleeper == NULL)
             return;
-        rouse(sleeper);
+        wake(sleeper);
     }
 }
 

@@ -17,16 +17,12 @@
  *   [S1] release add of either -> acquire add of the other: both are read-modify-writes of one word, so one comes
  *        second and sees what the first did before. Either the submitter sees the sleeper, or the sleeper sees the
  *        task. (A seq-cst load in the submitter would not do: it may read an older value than the sleeper's.)
+ * The napper that gives up, and whoever goes to sleep because there is one, look once more in the same way: if nobody
+ * naps while somebody is awake, it does not sleep (th_idle_needs_napper).
+ *
+ * Signal handlers post tasks, and so wake sleepers: signals wait while a thread holds the list's lock.
+ *
  *   [S2] release sleep_word = 1 -> acquire sleep_word: the woken sees what the waker did.
- *
- * sleep_word is written under idle.lock, together with the list: of a worker that sleeps it is 1 if and only if a
- * waker has taken it off the list. Only the futex's wake comes behind the lock.
- *
- * A wake may come from a signal handler, in a thread that holds idle.lock itself: so it only tries the lock, and leaves
- * word in `owed` for the holder, who looks there after he has left.
- *
- *   [S3] fence after owed = 1 <-> fence after the lock is left: the waker gets the lock, or the holder sees the word
- *   [S4] release owed = 1 -> acquire owed = 0: whoever wakes instead sees the counts that the waker saw
  *
  * At most one wake is under way: a submitter that sees somebody search leaves it at that, for a searcher that finds
  * nothing goes through counts too before it sleeps.
@@ -56,6 +52,16 @@ TH_INLINE uint32_t th_idle_sleeping(const struct th_idle *idle)
 bool th_idle_begin_search(struct thrum_runtime *runtime);
 /* It has found something. */
 void th_idle_end_search(struct thrum_runtime *runtime);
+
+/* Somebody is awake and nobody looks after him; asked by a worker that is counted as asleep itself. */
+TH_INLINE bool th_idle_needs_napper(const struct thrum_runtime *runtime)
+{
+    return th_atomicptr_load_relaxed(&runtime->idle.napper) == NULL &&
+           th_idle_sleeping(&runtime->idle) != runtime->worker_count;
+}
+
+/* This worker will never run: it counts as asleep for good. */
+void th_idle_count_absent(struct thrum_runtime *runtime);
 
 /* A worker has work that others could do: sees to it that one of them looks round now and then. */
 TH_INLINE void th_idle_want_napper(struct thrum_runtime *runtime)

@@ -71,10 +71,10 @@ TH_INLINE bool th_inject_close(struct th_inject *inject)
     return th_atomicptr_cas_acquire(&inject->head, &empty, TH_INJECT_CLOSED); /* [I1] */
 }
 
-/* Undoes a close, when it turned out to be too early. Releases: whoever closes next must see the pushes before. */
+/* Undoes a close, when it turned out to be too early. */
 TH_INLINE void th_inject_reopen(struct th_inject *inject)
 {
-    th_atomicptr_store_release(&inject->head, NULL); /* [I1] */
+    th_atomicptr_store_relaxed(&inject->head, NULL);
 }
 
 #endif

@@ -8,22 +8,20 @@ static void commit(struct th_fiber *left, void *arg)
     struct th_worker *worker = th_worker_of(left);
     if (!th_wait_commit(task))
         th_worker_add_ready(worker, task);
+    th_worker_leave(worker);
 }
 
 void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
 {
     struct th_worker *worker = th_worker_of(task->fiber);
-    th_worker_switch(task->fiber, th_worker_pick(worker), after, arg);
+    th_worker_switch_then(task->fiber, th_worker_pick(worker), after, arg);
 }
 
 uint32_t th_park(struct th_task *task)
 {
     th_worker_enter(th_worker_of(task->fiber));
-    if (TH_MUTANT(park_before_save)) {
-        commit(task->fiber, task);
-        th_park_with(task, NULL, NULL);
-    } else {
-        th_park_with(task, commit, task);
-    }
+    if (TH_MUTANT(park_before_save))
+        (void)th_wait_commit(task);
+    th_park_with(task, commit, task);
     return th_wait_reason(task);
 }

@@ -25,7 +25,7 @@ TH_INLINE struct th_task *th_task_self(void)
 /* Waits until the wait that was begun is won; returns why. Runs on another worker afterwards, perhaps. */
 uint32_t th_park(struct th_task *task);
 
-/* Leaves the running task for others, guard held, and runs `after` once its context is saved. */
+/* Leaves the running task for others, guard held, and runs `after` once its context is saved; that leaves the guard. */
 void th_park_with(struct th_task *task, th_fiber_after *after, void *arg);
 
 /* Wakes a task whose wait `epoch` is still on. */

@@ -15,6 +15,15 @@ bool th_runtime_is_drained(struct thrum_runtime *runtime)
     return finished == spawned;
 }
 
+static bool is_anybody_firing(const struct thrum_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->worker_count; i++) {
+        if (th_atomic32_load_acquire(&runtime->workers[i]->is_firing) != 0) /* [Q4] */
+            return true;
+    }
+    return false;
+}
+
 void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
 {
     if (th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_CLOSING || !th_runtime_is_drained(runtime)) /* [Q2] */
@@ -22,9 +31,9 @@ void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
     if (!th_inject_close(&runtime->inject))
         return;
     if (!TH_MUTANT(close_without_fence))
-        th_fence_seqcst(); /* [Q4] */
-    /* A task may have come in and been taken between the two looks; then it lives, and the end has to wait. */
-    if (!TH_MUTANT(close_without_look) && !th_runtime_is_drained(runtime)) {
+        th_fence_seqcst(); /* [Q3] */
+    /* A task may have come in and been taken between the two looks, or be about to begin; then the end has to wait. */
+    if (!TH_MUTANT(close_without_look) && (is_anybody_firing(runtime) || !th_runtime_is_drained(runtime))) {
         th_inject_reopen(&runtime->inject);
         /* Who found it closed by us and sleeps now, though the last task has ended meanwhile, looks again. */
         if (!TH_MUTANT(reopen_without_notice))
@@ -35,15 +44,18 @@ void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
     th_idle_wake_all(runtime);
 }
 
-void th_runtime_await_visitors(struct thrum_runtime *runtime)
+void th_runtime_leave(struct thrum_runtime *runtime)
 {
-    while (th_atomic32_load_acquire(&runtime->visitors) != 0) /* [Q3] */
-        th_sys_thread_yield();
+    /* The last touch, but for the futex's address. */
+    if (th_atomic32_sub_release(&runtime->visitors, TH_VISITOR) == TH_VISITOR + 1) /* [V1] */
+        (void)th_sys_futex_wake(&runtime->visitors, 1);
 }
 
-void th_runtime_uncount(struct thrum_runtime *runtime)
+void th_runtime_await_visitors(struct thrum_runtime *runtime)
 {
-    (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
-    if (!TH_MUTANT(uncount_without_notice))
-        th_idle_notify(runtime);
+    uint32_t seen = th_atomic32_add_acquire(&runtime->visitors, 1) + 1; /* [V1] */
+    while (seen != 1) {
+        (void)th_sys_futex_wait(&runtime->visitors, seen, TH_SYS_FOREVER);
+        seen = th_atomic32_load_acquire(&runtime->visitors); /* [V1] */
+    }
 }

@@ -8,17 +8,18 @@
  * finished. Read finished first, then spawned: equal sums then mean that nothing lives, for
  *     finished read early <= finished at the moment between <= spawned at that moment <= spawned read late.
  *
- * A call's task comes from no task either: its time comes on some worker. That counts it, then looks whether injection
- * is closed; who ends the runtime closes injection, then counts. One sees the other, and the call is dropped or lives.
+ * A call that fires begins to live at that moment, in no counter before. So who fires timers says so (`is_firing`) and
+ * then looks whether the end has begun (the injection stack is closed); who ends closes it and then looks whether
+ * anybody fires. Each has a full fence between: one sees the other, and steps back.
  *
- *   [Q4] fence after the call is counted <-> fence after injection is closed
+ * Who touches a runtime from outside of its workers while only a task of it keeps it alive is a visitor: that task may
+ * end meanwhile, the memory stays until the visitor has left.
  *
- * Whoever comes from outside is counted as a visitor until his last touch, and the end waits for him: the task that he
- * has woken or posted may be the last, and be over before he is.
- *
- *   [Q3] release of a visitor's departure -> acquire in th_runtime_await_visitors: nobody touches the runtime any more
  *   [Q2] release phase -> acquire phase: who sees the runtime closing sees what the main task did
  *   [Q1] release of a worker's counters -> acquire in th_runtime_is_drained: who sees a task's end sees its children
+ *   [Q3] release fence after is_firing = 1 -> acquire fence after the injection stack is closed: one sees the other
+ *   [Q4] release is_firing = 0 -> acquire is_firing: who sees nobody fire sees what has begun to live
+ *   [V1] release of a visitor's leave -> acquire in the end's wait: it has touched all it will
  *
  * Explored by tests/model (model_drain).
  *
@@ -42,7 +43,6 @@ struct th_idle {
     struct th_lock lock;
     struct th_worker *sleepers; /* l: latest first */
     th_atomic32 counts;         /* a: searching in the low half, sleeping in the high half */
-    th_atomic32 owed;           /* a: 1: a wake that whoever holds the lock will do */
     th_atomicptr napper;        /* a: the sleeper that looks after the others now and then, or NULL */
 };
 
@@ -59,8 +59,8 @@ struct thrum_runtime {
     struct th_inject inject TH_ALIGNED(TH_NO_SHARING);
     th_atomic64 foreign_spawned; /* a */
     struct th_posts *posts;      /* c: task/'s */
-    th_atomic32 visitors;        /* a: threads from outside that are in here */
     th_atomic32 untaken;         /* a: failures that nobody looked at */
+    th_atomic32 visitors;        /* a: TH_VISITOR each, and 1 when the end waits for them */
     struct th_records records;   /* under its own lock */
 };
 
@@ -69,23 +69,16 @@ TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)
     return th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_OPEN; /* [Q2] */
 }
 
-/* Around all that a thread from outside does with a runtime, which must live when he comes. */
+enum { TH_VISITOR = 2 };
+
 TH_INLINE void th_runtime_visit(struct thrum_runtime *runtime)
 {
-    (void)th_atomic32_add_relaxed(&runtime->visitors, 1);
+    (void)th_atomic32_add_relaxed(&runtime->visitors, TH_VISITOR);
 }
 
-TH_INLINE void th_runtime_depart(struct thrum_runtime *runtime)
-{
-    (void)th_atomic32_sub_release(&runtime->visitors, 1); /* [Q3] */
-}
-
-/* Before a stopped runtime's memory goes. */
+void th_runtime_leave(struct thrum_runtime *runtime);
+/* All workers have gone: waits until the last visitor has left. */
 void th_runtime_await_visitors(struct thrum_runtime *runtime);
-
-/* A task from outside that was counted and then refused lives no more. Who saw it live and did not end the runtime for
- * its sake looks again. */
-void th_runtime_uncount(struct thrum_runtime *runtime);
 
 /* True if nothing lives; may be called by any thread at any time. */
 bool th_runtime_is_drained(struct thrum_runtime *runtime);

@@ -75,6 +75,11 @@ void th_worker_answer(struct th_worker *worker, uint32_t asker)
     }
 }
 
+void th_worker_settle(struct th_worker *worker, uint32_t attention)
+{
+    th_worker_answer(worker, th_guard_settle(&worker->guard, attention));
+}
+
 /* ---- Taking ---- */
 
 static uint32_t backlog(const struct th_worker *worker)
@@ -191,6 +196,8 @@ static bool look(struct th_worker *worker, int64_t now)
         return true;
     if (!th_inject_is_empty(&worker->runtime->inject))
         return look_outside(worker);
+    if (worker->is_starved && worker->starved_until <= now)
+        return look_outside(worker);
     if ((int64_t)th_atomic64_load_relaxed(&worker->timers.next) <= now)
         return look_outside(worker);
     return now >= worker->ask_after && steal(worker);
@@ -202,6 +209,12 @@ static bool has_outside_work(struct th_worker *worker)
     th_runtime_stop_if_drained(worker->runtime);
     return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED || /* [Q2] */
            !th_inject_is_empty(&worker->runtime->inject);
+}
+
+/* The same before a sleep without end: its deadline is the worker's own alone. */
+static bool must_stay_awake(struct th_worker *worker)
+{
+    return has_outside_work(worker) || th_idle_needs_napper(worker->runtime);
 }
 
 /* The napper fires what others have no time for. */
@@ -223,7 +236,8 @@ static bool everybody_sleeps(const struct th_idle *idle, uint32_t worker_count)
 
 static int64_t own_deadline(const struct th_worker *worker)
 {
-    return (int64_t)th_atomic64_load_relaxed(&worker->timers.next);
+    int64_t next = (int64_t)th_atomic64_load_relaxed(&worker->timers.next);
+    return worker->is_starved && worker->starved_until < next ? worker->starved_until : next;
 }
 
 static bool search_for(struct th_worker *worker, int64_t span)
@@ -269,8 +283,10 @@ void th_steal_find_work(struct th_worker *worker)
             th_atomicptr_store_relaxed(&idle->napper, NULL);
         if (was_woken)
             break;
-        (void)th_idle_sleep(worker, own_deadline(worker), has_outside_work);
+        (void)th_idle_sleep(worker, own_deadline(worker), must_stay_awake);
         found = look(worker, th_sys_now()) || search_for(worker, SEARCH_NS);
     }
     th_idle_end_search(worker->runtime);
+    /* Whatever this worker does now, it may do it for long. */
+    th_idle_want_napper(worker->runtime);
 }

@@ -29,10 +29,11 @@ typedef int (*th_task_fn)(void *arg);
 enum { TH_TASK_TAKEN = 0x10000 }; /* in `cancel` */
 
 enum {
-    TH_TASK_HAS_HANDLE = 1, /* somebody may join: the done list counts */
-    TH_TASK_HAS_COPY = 2,   /* arg is a copy in the heap, owned by the task */
-    TH_TASK_IS_TIMER = 4,   /* started by a timer, not counted before it fires */
-    TH_TASK_IS_POST = 8,    /* its record is one of the runtime's posts */
+    TH_TASK_HAS_HANDLE = 1,       /* somebody may join: the done list counts */
+    TH_TASK_HAS_COPY = 2,         /* arg is a copy in the heap, owned by the task */
+    TH_TASK_IS_TIMER = 4,         /* started by a timer, not counted before it fires */
+    TH_TASK_IS_POST = 8,          /* its record is one of the runtime's posts */
+    TH_TASK_OPEN_GROUP = 0x10000, /* times the groups that it has opened and not waited for yet */
 };
 
 struct th_task {
@@ -42,7 +43,7 @@ struct th_task {
     struct thrum_group *group;   /* c: NULL is the runtime's root */
     struct th_fiber *fiber;      /* r: NULL while fresh */
     th_atomicptr home;           /* a, written under g: the worker in whose fresh list it is; NULL: in none */
-    uint32_t flags;              /* c */
+    uint32_t flags;              /* c; the high half r */
     int32_t result;              /* r; read by others after the done list is closed */
 
     uint64_t id;                   /* c: never reused */

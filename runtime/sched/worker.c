@@ -10,6 +10,7 @@
 enum {
     DUE_MOST = 32,     /* timers taken from their heap at once */
     FIRED_MOST = 2048, /* in one go; the rest at the next look */
+    STARVED_NS = 1000000,
 };
 
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index)
@@ -30,31 +31,31 @@ void th_worker_fini(struct th_worker *worker)
 
 /* ---- What could starve ---- */
 
-/* The time of a call has come: its task begins, unless the runtime ends (see runtime.h). Guard held. */
-static void serve_call(struct th_worker *worker, struct th_task *task)
-{
-    th_worker_count(&worker->spawned);
-    if (!TH_MUTANT(call_without_fence))
-        th_fence_seqcst(); /* [Q4] */
-    if (TH_LIKELY(!th_inject_is_closed(&worker->runtime->inject) || TH_MUTANT(call_without_look))) {
-        th_worker_add_fresh(worker, task);
-        return;
-    }
-    th_worker_uncount(&worker->spawned);
-    task->next = worker->undone;
-    worker->undone = task;
-    th_idle_notify(worker->runtime);
-}
-
 /* A timer has fired: whoever waited for it is ready. Guard held. */
 static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
     struct th_task *task = due->owner;
     if ((task->flags & TH_TASK_IS_TIMER) != 0) {
-        serve_call(worker, task);
+        /* From now on a task like any other: it may sleep too. */
+        task->flags &= ~(uint32_t)TH_TASK_IS_TIMER;
+        th_worker_count(&worker->spawned);
+        th_worker_add_fresh(worker, task);
     } else if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE) {
         th_queue_push_newest(&worker->ready, task);
     }
+}
+
+/* False if the runtime is about to end: nothing may begin to live any more. */
+static bool begin_firing(struct th_worker *worker)
+{
+    th_atomic32_store_relaxed(&worker->is_firing, 1);
+    th_fence_seqcst(); /* [Q3] */
+    return !th_inject_is_closed(&worker->runtime->inject);
+}
+
+static void end_firing(struct th_worker *worker)
+{
+    th_atomic32_store_release(&worker->is_firing, 0); /* [Q4] */
 }
 
 size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_t now)
@@ -63,12 +64,17 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
     size_t fired = 0, count;
     if ((int64_t)th_atomic64_load_relaxed(&timers->next) > now)
         return 0;
+    if (!begin_firing(worker)) {
+        end_firing(worker);
+        return 0;
+    }
     do {
         count = th_timers_due(timers, now, due, DUE_MOST);
         for (size_t i = 0; i < count; i++)
             serve_due(worker, &due[i]);
         fired += count;
     } while (count == DUE_MOST && fired < FIRED_MOST);
+    end_firing(worker);
     return fired;
 }
 
@@ -156,26 +162,39 @@ struct th_task *th_worker_pick(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
+/* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */
+static void leave(struct th_fiber *left, void *arg)
+{
+    (void)arg;
+    th_worker_leave(th_worker_of(left));
+}
+
+static void recycle_and_leave(struct th_fiber *ended, void *arg)
+{
+    struct th_worker *worker = arg;
+    th_fiber_drop(&worker->thread, ended);
+    th_worker_leave(worker);
+}
+
 /* What runs on a fiber: a task, and then whatever fresh ones come next, for as long as no other fiber is to run. */
 static struct th_fiber *run_tasks(void *arg)
 {
     struct th_fiber *self = th_fiber_self();
-    (void)arg;
     struct th_worker *worker = th_worker_of(self);
-    th_worker_leave(worker);
+    struct th_task *next;
+    (void)arg;
     for (;;) {
         worker->runtime->execute(worker, self->task);
         worker = th_worker_of(self);
         th_worker_enter(worker);
-        struct th_task *next = th_worker_pick(worker);
-        if (next == NULL)
-            return &worker->thread.host;
-        if (next->fiber != NULL)
-            return next->fiber;
+        next = th_worker_pick(worker);
+        if (next == NULL || next->fiber != NULL)
+            break;
         self->task = next;
         next->fiber = self;
         th_worker_leave(worker);
     }
+    th_fiber_end(self, next != NULL ? next->fiber : &worker->thread.host, recycle_and_leave, worker);
 }
 
 /* The same where the task may have none yet, or where there is no task. Where no stack is to be had the task waits,
@@ -190,6 +209,7 @@ static TH_NOINLINE struct th_fiber *find_fiber(struct th_worker *worker, struct 
             return task->fiber;
         }
         worker->is_starved = true;
+        worker->starved_until = th_sys_now() + STARVED_NS;
         th_atomicptr_store_relaxed(&task->home, worker);
         th_queue_push_oldest(&worker->fresh, task);
         task = th_worker_pick(worker);
@@ -205,10 +225,19 @@ TH_INLINE struct th_fiber *fiber_for(struct th_worker *worker, struct th_task *t
     return find_fiber(worker, task);
 }
 
-void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)
+void th_worker_switch(struct th_fiber *from, struct th_task *task)
+{
+    struct th_fiber *to = fiber_for(th_worker_of(from), task);
+    /* There was no stack for the task, and the one that yields is the next. */
+    if (TH_UNLIKELY(to == from))
+        th_worker_leave(th_worker_of(from));
+    else
+        th_fiber_switch(from, to, leave, NULL);
+}
+
+void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg)
 {
     th_fiber_switch(from, fiber_for(th_worker_of(from), task), after, arg);
-    th_worker_leave(th_worker_of(from));
 }
 
 void th_worker_run(struct th_worker *worker)
@@ -218,11 +247,12 @@ void th_worker_run(struct th_worker *worker)
         th_worker_enter(worker);
         struct th_task *task = th_worker_pick(worker);
         struct th_fiber *fiber = task != NULL ? fiber_for(worker, task) : host;
-        if (fiber != host)
-            th_fiber_switch(host, fiber, NULL, NULL);
-        th_worker_leave(worker);
-        if (fiber == host)
+        if (fiber != host) {
+            th_fiber_switch(host, fiber, leave, NULL);
+        } else {
+            th_worker_leave(worker);
             th_steal_find_work(worker);
+        }
     }
 }
 
@@ -237,12 +267,10 @@ void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
 
 bool th_worker_inject(struct thrum_runtime *runtime, struct th_task *task)
 {
-    th_runtime_visit(runtime);
-    bool is_in = th_inject_push(&runtime->inject, task);
-    if (is_in)
-        th_idle_notify(runtime);
-    th_runtime_depart(runtime);
-    return is_in;
+    if (!th_inject_push(&runtime->inject, task))
+        return false;
+    th_idle_notify(runtime);
+    return true;
 }
 
 void th_worker_wake(struct th_task *task)
@@ -252,7 +280,10 @@ void th_worker_wake(struct th_task *task)
         th_worker_wake_on(th_worker_of(self), task);
     else {
         /* A task that waits lives, so its runtime has not ended; at most it is looking whether it may. */
-        while (!th_worker_inject(task->runtime, task))
+        struct thrum_runtime *runtime = task->runtime;
+        th_runtime_visit(runtime);
+        while (!th_worker_inject(runtime, task))
             th_cpu_relax();
+        th_runtime_leave(runtime);
     }
 }

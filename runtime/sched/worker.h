@@ -12,7 +12,7 @@
  *      outside, the oldest fresh task.
  *
  * Everything here is called by the worker's own thread. "Guard held" means the worker's own guard (sched/guard.h);
- * it stays held over a switch and is left by whoever arrives.
+ * it stays held over a switch and is left by the switch's after action.
  *
  * Key: c constant, g the guard, o owner thread only, a atomic.
  */
@@ -54,13 +54,14 @@ struct th_worker {
     int32_t fair_left;              /* g: dispatches to the next look at what could starve */
     int32_t fair_in;                /* g: dispatches between two such looks, from how long they took */
     int64_t fair_at;                /* g: when the last was */
-    struct th_task *undone;         /* g: calls whose time came when the runtime had ended */
     bool is_starved;                /* g: no stack was to be had for a fresh task */
+    int64_t starved_until;          /* g: when to ask for one again, if nobody gives one back before */
     struct th_record_cache records; /* o */
     th_atomic64 spawned, finished;  /* a: written by the owner; see runtime.h */
     uint64_t next_id, last_id;      /* o */
 
     struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */
+    th_atomic32 is_firing;                           /* a: see runtime.h */
     struct th_timers timers;                         /* under its own lock */
 
     /* What others write, on lines of its own. */
@@ -90,14 +91,17 @@ void th_worker_fini(struct th_worker *worker);
 /* Runs tasks on the calling thread until the runtime has stopped. */
 void th_worker_run(struct th_worker *worker);
 
-/* Answers whoever asks for tasks; guard held. */
+/* Answers whoever asks for tasks (0: nobody); guard held. */
 void th_worker_answer(struct th_worker *worker, uint32_t asker);
+
+/* Somebody was there at the entry: waits for a revoker, or answers a thief; the guard is held then. */
+void th_worker_settle(struct th_worker *worker, uint32_t attention);
 
 TH_INLINE void th_worker_enter(struct th_worker *worker)
 {
-    uint32_t asker = th_guard_enter(&worker->guard);
-    if (TH_UNLIKELY(asker != 0))
-        th_worker_answer(worker, asker);
+    uint32_t attention = th_guard_try(&worker->guard);
+    if (TH_UNLIKELY(attention != 0))
+        th_worker_settle(worker, attention);
 }
 
 TH_INLINE void th_worker_leave(struct th_worker *worker)
@@ -109,11 +113,6 @@ TH_INLINE void th_worker_leave(struct th_worker *worker)
 TH_INLINE void th_worker_count(th_atomic64 *counter)
 {
     th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) + 1); /* [Q1] */
-}
-
-TH_INLINE void th_worker_uncount(th_atomic64 *counter)
-{
-    th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) - 1); /* [Q1] */
 }
 
 /* Guard held: a fresh task enters the queue. */
@@ -141,9 +140,11 @@ TH_INLINE void th_worker_add_ready(struct th_worker *worker, struct th_task *tas
 /* Guard held: the next task to run, out of its queue; NULL if the worker has none. */
 struct th_task *th_worker_pick(struct th_worker *worker);
 
-/* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; then does `after`. Returns when
- * the fiber is switched to again, guard of its then worker left. */
-void th_worker_switch(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg);
+/* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; the guard is left on arrival.
+ * Returns when the fiber is switched to again. */
+void th_worker_switch(struct th_fiber *from, struct th_task *task);
+/* The same with an after action of one's own, whose last act is to leave the guard of the worker it runs on. */
+void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber_after *after, void *arg);
 
 /* Guard held: fires what is due of anybody's timers; whoever waited for them becomes ready here. Returns how many. */
 size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_t now);
@@ -153,7 +154,7 @@ void th_worker_wake(struct th_task *task);
 /* The same on a worker's own thread, host or fiber, guard not held. */
 void th_worker_wake_on(struct th_worker *worker, struct th_task *task);
 
-/* A task comes from outside: false if the runtime has ended. */
+/* A task comes from outside: false if the runtime has ended. The caller visits it (sched/runtime.h). */
 bool th_worker_inject(struct thrum_runtime *runtime, struct th_task *task);
 
 #endif

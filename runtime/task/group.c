@@ -49,27 +49,20 @@ static void commit(struct th_fiber *left, void *arg)
     struct th_task *opener = group->opener_;
     if (th_group_commit(group, group->spawned_ - group->ended_here_))
         th_worker_add_ready(worker, opener);
+    th_worker_leave(worker);
 }
 
-/* Runs those children that nobody has begun yet, newest first, for as long as they come; returns with the guard of the
- * calling task's worker held. */
-static void run_children(struct th_fiber *self, struct thrum_group *group)
+/* True if every child that was spawned has ended. */
+static bool is_complete(struct thrum_group *group)
 {
-    for (;;) {
-        struct th_worker *worker = th_worker_of(self);
-        th_worker_enter(worker);
-        struct th_task *child = worker->fresh.newest;
-        if (child == NULL || child->group != group || !th_task_has_room(self))
-            return;
-        th_worker_remove_fresh(worker, child);
-        th_worker_leave(worker);
-        th_task_run_in_place(self, child);
-        group->ended_here_++;
-    }
+    uint64_t missing = (group->spawned_ - group->ended_here_) * TH_GROUP_ONE;
+    return th_atomic64_load_acquire(th_group_word(group)) == missing; /* [G1] */
 }
 
 static int reset(struct thrum_group *group)
 {
+    if (group->opener_ != NULL)
+        group->opener_->flags -= TH_TASK_OPEN_GROUP;
     int result = group->has_result_ != 0 ? group->result_ : (int32_t)group->failure_;
     uint32_t policy = group->policy_;
     memset(group, 0, sizeof *group);
@@ -77,6 +70,10 @@ static int reset(struct thrum_group *group)
     return result;
 }
 
+/*
+ * Runs those children that nobody has begun yet, newest first, on this stack, which could not be left before they have
+ * ended anyway; then waits for those that others have begun.
+ */
 int thrum_group_wait(thrum_group *group)
 {
     struct th_fiber *self = th_fiber_self();
@@ -84,11 +81,19 @@ int thrum_group_wait(thrum_group *group)
         return reset(group);
     if (self == NULL || group->opener_ != self->task)
         return -EPERM;
-    run_children(self, group);
-    uint64_t missing = (group->spawned_ - group->ended_here_) * TH_GROUP_ONE;
-    if (th_atomic64_load_acquire(th_group_word(group)) == missing) /* [G1] */
-        th_worker_leave(th_worker_of(self));
-    else
-        th_park_with(self->task, commit, group);
+    bool has_room = th_task_has_room(self);
+    while (!is_complete(group)) {
+        struct th_worker *worker = th_worker_of(self);
+        th_worker_enter(worker);
+        struct th_task *child = worker->fresh.newest;
+        if (child == NULL || child->group != group || !has_room) {
+            th_park_with(self->task, commit, group);
+            break;
+        }
+        th_worker_remove_fresh(worker, child);
+        th_worker_leave(worker);
+        th_task_run_in_place(self, child);
+        group->ended_here_++;
+    }
     return reset(group);
 }

@@ -65,12 +65,8 @@ static void wait_as_thread(struct th_task *task)
         (void)th_sys_futex_wait(&waiter.is_done, 0, TH_SYS_FOREVER);
 }
 
-int thrum_join(thrum_task *handle, int *result)
+static void join(struct th_fiber *self, struct th_task *task, int *result)
 {
-    struct th_task *task = task_of(handle);
-    struct th_fiber *self = th_fiber_self();
-    if (self != NULL && self->task == task)
-        return -EDEADLK;
     if (!th_done_is_closed(task)) {
         if (self == NULL)
             wait_as_thread(task);
@@ -81,6 +77,22 @@ int thrum_join(thrum_task *handle, int *result)
         *result = task->result;
     (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_TAKEN);
     th_task_reference_drop(task);
+}
+
+int thrum_join(thrum_task *handle, int *result)
+{
+    struct th_task *task = task_of(handle);
+    struct th_fiber *self = th_fiber_self();
+    if (self != NULL && self->task == task)
+        return -EDEADLK;
+    struct thrum_runtime *runtime = task->runtime;
+    bool is_inside = self != NULL && th_worker_of(self)->runtime == runtime;
+    /* Once the task has ended, its runtime may end before we have looked at the result. */
+    if (!is_inside)
+        th_runtime_visit(runtime);
+    join(self, task, result);
+    if (!is_inside)
+        th_runtime_leave(runtime);
     return 0;
 }
 

@@ -39,7 +39,7 @@ void th_task_discard(struct th_worker *worker, struct th_task *task)
 {
     if ((task->flags & TH_TASK_IS_POST) != 0)
         th_post_put(task->runtime->posts, task);
-    else if (worker != NULL)
+    else if (worker != NULL && worker->runtime == task->runtime)
         th_record_give(&worker->records, &worker->runtime->records, task);
     else
         th_record_give_shared(&task->runtime->records, task);
@@ -87,45 +87,65 @@ void th_done_close(struct th_task *task)
 
 void th_task_reference_drop(struct th_task *task)
 {
-    if (th_atomic32_sub_acqrel(&task->references, 1) != 1) /* [T2] */
+    uint32_t before = th_atomic32_sub_acqrel(&task->references, 1); /* [T2] */
+    THRUM_CHECK(before != 0, "a handle of task %lu was joined or dropped once too often", (unsigned long)task->id);
+    if (before != 1)
         return;
     if (task->group == NULL && task->result < 0 && (th_atomic32_load_relaxed(&task->cancel) & TH_TASK_TAKEN) == 0)
         th_report_untaken(task);
     struct th_fiber *self = th_fiber_self();
-    bool is_inside = self != NULL && th_worker_of(self)->runtime == task->runtime;
-    th_task_discard(is_inside ? th_worker_of(self) : NULL, task);
+    th_task_discard(self != NULL ? th_worker_of(self) : NULL, task);
 }
 
-/* The task has returned, on whatever stack. Everything but telling its group. */
-static void end(struct th_worker *worker, struct th_task *task, int result)
+/* The end of a task that has more to it than a result that is no failure. */
+static TH_NOINLINE void end_otherwise(struct th_worker *worker, struct th_task *task, int result)
 {
     struct thrum_group *group = task->group;
     task->result = result;
     uint32_t flags = task->flags;
-    if (TH_UNLIKELY((flags & TH_TASK_HAS_COPY) != 0))
+    THRUM_CHECK(flags < TH_TASK_OPEN_GROUP, "task %lu (%s) ended with %u groups open: thrum_group_wait for each",
+                (unsigned long)task->id, task->name != NULL ? task->name : "no name", flags / TH_TASK_OPEN_GROUP);
+    if ((flags & TH_TASK_HAS_COPY) != 0)
         th_sys_free(task->arg);
-    if (TH_UNLIKELY(task->locals != NULL))
+    if (task->locals != NULL)
         th_locals_drop(task->locals);
-    if (group != NULL && TH_UNLIKELY(result < 0 || group->policy_ == THRUM_RACE))
+    if (group != NULL)
         th_group_take_result(group, task, result);
-    th_worker_count(&worker->finished);
     if ((flags & TH_TASK_HAS_HANDLE) != 0) {
+        /* It lives until all are told: what a callback starts must not find the runtime ended. */
         th_done_close(task);
+        th_worker_count(&worker->finished);
         th_task_reference_drop(task);
         return;
     }
-    if (TH_UNLIKELY(result < 0 && group == NULL))
+    th_worker_count(&worker->finished);
+    if (result < 0 && group == NULL)
         th_report_untaken(task);
-    if (TH_UNLIKELY((flags & TH_TASK_IS_POST) != 0))
-        th_post_put(task->runtime->posts, task);
-    else
-        th_record_give(&worker->records, &worker->runtime->records, task);
+    th_task_discard(worker, task);
+}
+
+/* The task has returned, on whatever stack: everything but telling its group. */
+TH_INLINE void end(struct th_worker *worker, struct th_task *task, int result)
+{
+    const struct thrum_group *group = task->group;
+    bool is_race = group != NULL && group->policy_ == THRUM_RACE;
+    if (TH_UNLIKELY(result < 0 || task->flags != 0 || task->locals != NULL || is_race)) {
+        end_otherwise(worker, task, result);
+        return;
+    }
+    th_worker_count(&worker->finished);
+    th_record_give(&worker->records, &worker->runtime->records, task);
 }
 
 void th_task_tell_group(struct th_worker *worker, struct thrum_group *group)
 {
-    if (group != NULL && th_group_child_ended(group))
-        th_worker_wake_on(worker, group->opener_);
+    if (group == NULL || !th_group_child_ended(group))
+        return;
+    struct th_task *opener = group->opener_;
+    if (TH_LIKELY(opener->runtime == worker->runtime))
+        th_worker_wake_on(worker, opener);
+    else
+        th_worker_wake(opener);
 }
 
 void th_task_execute(struct th_worker *worker, struct th_task *task)

@@ -1,6 +1,6 @@
 #include "task/post.h"
 
-#include "sched/runtime.h"
+#include "sched/idle.h"
 #include "task/life.h"
 
 #include <errno.h>
@@ -32,25 +32,22 @@ void th_post_put(struct th_posts *posts, struct th_task *task)
     (void)th_atomic64_or_release(&posts->free[index / 64], (uint64_t)1 << (index % 64)); /* [P1] */
 }
 
-static int post(struct thrum_runtime *runtime, thrum_fn fn, void *arg)
+int thrum_post(thrum_runtime *runtime, thrum_fn fn, void *arg)
 {
     struct th_task *task = th_post_take(runtime->posts);
     if (task == NULL)
         return -EAGAIN;
+    th_runtime_visit(runtime);
     th_task_fill(task, runtime, th_task_id_outside(), fn, arg);
     task->flags = TH_TASK_IS_POST;
     (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
-    if (th_worker_inject(runtime, task))
-        return 0;
-    th_post_put(runtime->posts, task);
-    th_runtime_uncount(runtime);
-    return -ESHUTDOWN;
-}
-
-int thrum_post(thrum_runtime *runtime, thrum_fn fn, void *arg)
-{
-    th_runtime_visit(runtime);
-    int code = post(runtime, fn, arg);
-    th_runtime_depart(runtime);
-    return code;
+    bool is_in = th_worker_inject(runtime, task);
+    if (!is_in) {
+        (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
+        th_post_put(runtime->posts, task);
+        /* Who was about to end the runtime may have seen it counted, and stepped back: he has to look again. */
+        th_idle_notify(runtime);
+    }
+    th_runtime_leave(runtime);
+    return is_in ? 0 : -ESHUTDOWN;
 }

@@ -41,3 +41,10 @@ void th_report_at_end(struct thrum_runtime *runtime)
     if (untaken > TH_REPORTS_MOST)
         th_report("%u tasks failed whose result nobody took; the first %d were named", untaken, TH_REPORTS_MOST);
 }
+
+void th_report_records_left(struct th_records *records)
+{
+    size_t left = th_records_in_use(records);
+    if (left > 0)
+        th_report("%zu tasks have handles that were neither joined nor dropped", left);
+}

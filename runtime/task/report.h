@@ -2,6 +2,7 @@
 #ifndef TH_TASK_REPORT_H
 #define TH_TASK_REPORT_H
 
+struct th_records;
 struct th_task;
 struct thrum_runtime;
 
@@ -9,6 +10,9 @@ enum { TH_REPORTS_MOST = 10 }; /* lines about untaken failures of one runtime; t
 
 /* A task has failed, and nobody took the result or will. */
 void th_report_untaken(const struct th_task *task);
+
+/* Every task has ended: records that are still out are those of handles. */
+void th_report_records_left(struct th_records *records);
 
 /* What is left to say when a runtime ends. */
 void th_report_at_end(struct thrum_runtime *runtime);

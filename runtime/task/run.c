@@ -45,15 +45,27 @@ static int read_workers(const thrum_options *options, uint32_t *workers)
 
 /* ---- Workers ---- */
 
-/* A worker's body on the thread it owns: 0, or why the thread cannot run fibers. */
-static int serve(struct th_worker *worker)
+/* Makes the calling thread able to run fibers, one at least: its first stack is there. 0, or why it is not. */
+static int prepare(struct th_worker *worker)
 {
-    int code = th_thread_init(&worker->thread);
+    struct th_thread *thread = &worker->thread;
+    uint32_t slot;
+    int code = th_thread_init(thread);
     if (code < 0)
         return code;
+    code = th_stack_take(&thread->stacks, &slot);
+    if (code < 0)
+        th_thread_fini(thread);
+    else
+        th_stack_give(&thread->stacks, slot);
+    return code;
+}
+
+/* A worker's body on its thread, which is prepared. */
+static void serve(struct th_worker *worker)
+{
     th_worker_run(worker);
     th_thread_fini(&worker->thread);
-    return 0;
 }
 
 static void *worker_thread(void *arg)
@@ -65,7 +77,11 @@ static void *worker_thread(void *arg)
     char name[16];
     snprintf(name, sizeof name, "thrum %u", worker->index);
     th_sys_thread_name(name);
-    worker->failure = serve(worker);
+    worker->failure = prepare(worker);
+    if (worker->failure == 0)
+        serve(worker);
+    else
+        th_idle_count_absent(worker->runtime);
     return NULL;
 }
 
@@ -83,10 +99,6 @@ static void forget_timers(struct th_worker *worker)
     struct th_timer_due due;
     while (th_timers_due(&worker->timers, INT64_MAX, &due, 1) == 1)
         th_call_forget(due.owner, worker);
-    for (struct th_task *task = worker->undone, *next; task != NULL; task = next) {
-        next = task->next;
-        th_call_forget(task, worker);
-    }
 }
 
 static void end_worker(struct th_worker *worker)
@@ -104,6 +116,7 @@ static void close_runtime(struct thrum_runtime *runtime)
     th_runtime_await_visitors(runtime);
     for (uint32_t i = 0; i < runtime->worker_count; i++)
         end_worker(runtime->workers[i]);
+    th_report_records_left(&runtime->records);
     th_records_fini(&runtime->records);
     th_sys_free(runtime->posts);
     th_sys_free(runtime);
@@ -162,25 +175,43 @@ static void start_threads(struct thrum_runtime *runtime)
         th_report("only %u of %u workers could be started: %s (%d)", started, wanted, thrum_strerror(code), code);
 }
 
+static void join_threads(struct thrum_runtime *runtime)
+{
+    for (uint32_t i = 1; i < runtime->worker_count; i++) {
+        struct th_worker *worker = runtime->workers[i];
+        (void)th_sys_thread_join(worker->os_thread);
+        if (worker->failure < 0)
+            th_report("worker %u of %u could not run: %s (%d)", worker->index + 1, runtime->worker_count,
+                      thrum_strerror(worker->failure), worker->failure);
+    }
+}
+
 static int run(struct thrum_runtime *runtime, struct main_task *main_task)
 {
     struct th_worker *first = runtime->workers[0];
+    int code = prepare(first);
+    if (code < 0)
+        return code;
     struct th_task *task = th_task_make(first, run_main, main_task);
-    if (task == NULL)
+    if (task == NULL) {
+        th_thread_fini(&first->thread);
         return -ENOMEM;
+    }
     task->name = "main";
     main_task->runtime = runtime;
     th_worker_add_fresh(first, task);
     th_worker_count(&first->spawned);
     start_threads(runtime);
-    int code = serve(first);
-    for (uint32_t i = 1; i < runtime->worker_count; i++)
-        (void)th_sys_thread_join(runtime->workers[i]->os_thread);
-    return code;
+    serve(first);
+    join_threads(runtime);
+    return 0;
 }
 
-int thrum_run_with(const thrum_options *options, thrum_fn main_fn, void *arg)
+int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
 {
+    static const thrum_options defaults = {0};
+    static struct th_lock gate = TH_LOCK_INIT;
+    const thrum_options *options = given != NULL ? given : &defaults;
     if (th_fiber_self() != NULL)
         return main_fn(arg);
     uint32_t workers = 0;
@@ -191,7 +222,9 @@ int thrum_run_with(const thrum_options *options, thrum_fn main_fn, void *arg)
     code = th_stack_open(&stacks);
     if (code < 0)
         return code;
+    th_lock_take(&gate);
     th_guard_open();
+    th_lock_leave(&gate);
     struct thrum_runtime *runtime;
     struct main_task main_task = {.fn = main_fn, .arg = arg};
     code = open_runtime(workers, &runtime);
@@ -206,6 +239,5 @@ int thrum_run_with(const thrum_options *options, thrum_fn main_fn, void *arg)
 
 int thrum_run(thrum_fn main_fn, void *arg)
 {
-    thrum_options options = {0};
-    return thrum_run_with(&options, main_fn, arg);
+    return thrum_run_with(NULL, main_fn, arg);
 }

@@ -15,7 +15,7 @@ void thrum_yield(void)
         return;
     }
     th_queue_push_newest(&worker->ready, self->task);
-    th_worker_switch(self, next, NULL, NULL);
+    th_worker_switch(self, next);
 }
 
 uint64_t thrum_self_id(void)

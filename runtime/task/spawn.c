@@ -11,9 +11,10 @@
 /* The first task that uses a group opens it. */
 static void open_group(struct thrum_group *group, struct th_task *self)
 {
-    if (TH_UNLIKELY(group->opener_ == NULL)) {
+    if (group->opener_ == NULL) {
         group->opener_ = self;
         group->runtime_ = self->runtime;
+        self->flags += TH_TASK_OPEN_GROUP;
     }
 }
 
@@ -31,17 +32,13 @@ static int start_outside(struct thrum_group *group, struct th_task *task)
 {
     struct thrum_runtime *runtime = task->runtime;
     join_group(group, task, NULL);
-    (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
-    if (th_worker_inject(runtime, task))
-        return 0;
-    /* Rare: the runtime is looking whether it may end. The opener lives, so it may not; but till then it may wait. */
-    th_task_discard(NULL, task);
     th_runtime_visit(runtime);
-    th_runtime_uncount(runtime);
-    if (th_group_child_ended(group))
-        th_worker_wake(group->opener_);
-    th_runtime_depart(runtime);
-    return -ESHUTDOWN;
+    (void)th_atomic64_add_release(&runtime->foreign_spawned, 1); /* [Q1] */
+    /* The group's opener lives, so the runtime has not ended; at most it is looking whether it may. */
+    while (!th_worker_inject(runtime, task))
+        th_cpu_relax();
+    th_runtime_leave(runtime);
+    return 0;
 }
 
 static bool is_cancelled(struct thrum_group *group)
@@ -99,6 +96,7 @@ int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
     if (TH_UNLIKELY(fiber == NULL || group == NULL))
         return spawn_otherwise(fiber, group, fn, arg);
     struct th_task *self = fiber->task;
+    open_group(group, self);
     if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL))
         return spawn_otherwise(fiber, group, fn, arg);
     struct th_worker *worker = th_worker_of(fiber);
@@ -117,7 +115,8 @@ int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t b
     void *copy = th_sys_alloc(bytes != 0 ? bytes : 1);
     if (copy == NULL)
         return -ENOMEM;
-    memcpy(copy, args, bytes);
+    if (bytes != 0)
+        memcpy(copy, args, bytes);
     struct th_fiber *fiber = th_fiber_self();
     struct th_task *task;
     int code = make(fiber, group, fn, copy, &task);
@@ -141,8 +140,6 @@ int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_o
     task->name = options != NULL ? options->name : NULL;
     th_atomic32_store_relaxed(&task->references, 2);
     th_atomicptr_store_relaxed(&task->done, NULL);
-    code = start(fiber, group, task);
-    if (code == 0)
-        *handle = (thrum_task *)task;
-    return code;
+    *handle = (thrum_task *)task; /* the task may ask for it at once */
+    return start(fiber, group, task);
 }

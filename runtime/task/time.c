@@ -64,6 +64,7 @@ int thrum_timer_wait(thrum_timer *timer)
 struct thrum_call {
     struct th_timer timer;
     th_atomic32 references; /* [T2] */
+    th_atomic32 is_over;    /* made or dropped: the timer, and the worker that had it, are not to be touched */
     thrum_fn fn;
     void *arg;
     struct th_task *task;
@@ -80,6 +81,7 @@ static int call_run(void *arg)
     struct thrum_call *call = arg;
     thrum_fn fn = call->fn;
     void *fns_arg = call->arg;
+    th_atomic32_store_relaxed(&call->is_over, 1);
     call_unref(call);
     return fn(fns_arg);
 }
@@ -122,13 +124,14 @@ int thrum_call_later(thrum_call **handle, thrum_time span, thrum_fn fn, void *ar
 void th_call_forget(struct th_task *task, struct th_worker *worker)
 {
     struct thrum_call *call = task->arg;
+    th_atomic32_store_relaxed(&call->is_over, 1);
     th_task_discard(worker, task);
     call_unref(call);
 }
 
 bool thrum_call_cancel(thrum_call *call)
 {
-    bool is_off = th_timer_disarm(&call->timer);
+    bool is_off = th_atomic32_load_relaxed(&call->is_over) == 0 && th_timer_disarm(&call->timer);
     if (is_off) {
         struct th_fiber *self = th_fiber_self();
         th_call_forget(call->task, self != NULL ? th_worker_of(self) : NULL);

@@ -2,7 +2,6 @@
  * Plain threads of glibc, one a task: what a program has without any green threads. WORKERS is the number of cores
  * it may run on, which the runner's pinning decides; the program itself does nothing with it.
  */
-#define _GNU_SOURCE
 #include "workload.h"
 
 #include <gnu/libc-version.h>

@@ -6,6 +6,7 @@ OBJDUMP = "aarch64-linux-gnu-objdump"
 RELOCATION_BIAS = 0
 ARGUMENTS = tuple(f"x{i}" for i in range(8))
 RESULT, STACK = "x0", "sp"
+POINTER_BYTES = 8
 CLOBBERED_NEAR = ("x0", "x1", "v0", "v1")
 # Of v8 to v15 the lower halves survive, which is enough for an address.
 CLOBBERED = tuple(f"x{i}" for i in range(19)) + ("x30",) + tuple(f"v{i}" for i in range(8)) + \
@@ -44,6 +45,10 @@ def is_table_jump(instruction, before):
     # The offset comes from a table of bytes, half words or words, and is added to an address of the code.
     return any(i.mnemonic in ("ldrb", "ldrh", "ldrsw", "ldrsh", "ldrsb", "ldr") and "uxt" in i.text or "lsl #" in i.text
                for i in before[-8:]) and any(i.mnemonic in ("adr", "adrp") for i in before[-12:])
+
+
+def is_hand_made_call(_before):
+    return False
 
 
 def is_padding(instruction):

@@ -84,6 +84,7 @@ class Function:
         self.unit, self.entry, self.name = unit, entry, unit.entries[entry]
         self.calls = {}        # at -> Callee, tail jumps included
         self.descriptors = set()
+        self.hand_made = set() # calls made of a push and a jump: the callee takes the pushed address away
         self.next = {}         # at -> addresses that may follow
         self.returns = set()   # instructions that leave for the caller
         self.has_source = False
@@ -158,6 +159,10 @@ class Program:
             function.has_source |= self.is_listed("sources", callee.name)
             return None if self._never_returns(unit, callee) else instruction.next
         callee = target(instruction)
+        if flow == "jump" and machine.is_hand_made_call(before) and self.is_listed("switches", callee.name):
+            function.calls[at] = callee
+            function.hand_made.add(at)
+            return instruction.next
         inside = callee.address is not None and callee.address in unit.code and \
             not self._is_entry(unit, callee.address)
         if inside or callee.address == function.entry:
@@ -317,3 +322,6 @@ class Program:
             state.put(register, None)
         if self.is_listed("sources", callee.name) or key in self.hands_out:
             state.put(machine.RESULT, state.fresh())
+        stack = state.get(machine.STACK)
+        if at in function.hand_made and stack is not None and stack[0] == "frame":
+            state.put(machine.STACK, (stack[0], stack[1], stack[2] + machine.POINTER_BYTES))

@@ -6,6 +6,7 @@ OBJDUMP = "objdump"
 RELOCATION_BIAS = 4  # of a pc-relative field at the end of its instruction
 ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 RESULT, STACK = "rax", "rsp"
+POINTER_BYTES = 8
 # A call within the image may leave any register alone that the compiler saw it leave alone; results it never does.
 CLOBBERED_NEAR = ("rax", "rdx", "xmm0", "xmm1")
 CLOBBERED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11") + tuple(f"xmm{i}" for i in range(32))
@@ -77,6 +78,11 @@ def is_table_jump(instruction, before):
     if instruction.text.startswith("notrack") or re.search(r",8\)$", operand):
         return True
     return any(i.mnemonic == "movslq" and ",4)" in i.text for i in before[-8:])
+
+
+def is_hand_made_call(before):
+    """A return address was pushed just now, by an instruction of its own."""
+    return bool(before) and before[-1].mnemonic.startswith("push")
 
 
 def is_padding(instruction):

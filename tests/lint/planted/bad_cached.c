@@ -176,3 +176,20 @@ int good_passes_its_errno_on(void)
 {
     return bad_address_as_an_argument(place_of_errno());
 }
+
+#if defined(__x86_64__)
+/* A switch by a pushed address and a jump, as the library's own. by: gcc-* clang-* */
+int bad_over_a_call_made_by_hand(void)
+{
+    int *place = &errno_;
+    void *to = next_context, *data = 0;
+    *place = 1;
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "jmp jump_fcontext@PLT\n"
+                     "1: sub $-128, %%rsp"
+                     : "+D"(to), "+S"(data)::"rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "memory", "cc");
+    return *place;
+}
+#endif

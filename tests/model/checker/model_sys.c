@@ -243,6 +243,16 @@ int th_sys_sigaltstack(const stack_t *stack, stack_t *before)
     return 0;
 }
 
+void th_sys_signals_hold(sigset_t *before)
+{
+    (void)before;
+}
+
+void th_sys_signals_release(const sigset_t *before)
+{
+    (void)before;
+}
+
 size_t th_sys_signal_frame_bytes(void)
 {
     return 4096;

@@ -93,4 +93,32 @@ MODEL(guard_request_is_answered_or_withdrawn, .modes = ALL, .preemptions = 3)
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&answers), 0);
 }
 
+/* Each sees what the other did, also if the owner was not inside between. */
+static void some_revoker(void *arg)
+{
+    uint32_t number = *(const uint32_t *)arg;
+    if (!th_guard_ask(&guard, number))
+        return;
+    switch (th_guard_force(&guard, number, 1)) {
+    case TH_GUARD_INSIDE:
+        inside++;
+        th_guard_restore(&guard);
+        break;
+    case TH_GUARD_ACCEPTED:
+    case TH_GUARD_BUSY:
+        break;
+    }
+}
+
+static uint32_t first_asker = 1, second_asker = 2;
+
+MODEL(guard_admits_one_of_two_revokers, .modes = ALL, .preemptions = 2)
+{
+    th_guard_open();
+    th_model_thread(some_revoker, &first_asker);
+    th_model_thread(some_revoker, &second_asker);
+    owner_turn();
+}
+
 MODEL_SURVIVES("[D4]", "the mail that it orders is in model_steal")
+MODEL_SURVIVES("th_guard_force#1", "the fence behind it acquires too")

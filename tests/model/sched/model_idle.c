@@ -214,6 +214,41 @@ MODEL(napper_is_called_for, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
-MODEL_SURVIVES("th_idle_sleep#1", "of a release nothing but the count is read; an acquire comes again with [S3]")
+/* A napper that gives up because all sleep, while one of them wakes: somebody naps as long as somebody is awake. */
+static th_atomic32 is_awake;
+
+static bool must_nap(struct th_worker *worker)
+{
+    return th_idle_needs_napper(worker->runtime);
+}
+
+static void wake_by_deadline(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    (void)th_idle_sleep(worker, 1000000000, is_stopped);
+    th_idle_end_search(&runtime);
+    th_idle_want_napper(&runtime);
+    while (th_atomic32_load_relaxed(&is_awake) == 0)
+        continue;
+}
+
+MODEL(napper_gives_up, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    set_up();
+    runtime.worker_count = 2;
+    th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[0]);
+    th_model_thread(wake_by_deadline, &workers[1]);
+    (void)th_idle_begin_search(&runtime);
+    th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
+    (void)th_idle_sleep(&workers[0], INT64_MAX, must_nap);
+    th_atomic32_store_relaxed(&is_awake, 1);
+    th_idle_end_search(&runtime);
+}
+
+MODEL_SURVIVES("th_idle_sleep#1", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
+MODEL_SURVIVES("th_idle_end_search#1",
+               "it changes nothing that a napper looks at; sleeps and wakes have the list's lock")
+MODEL_SURVIVES("count_sleeper_as_searcher#1", "the list's lock, which is held, orders it")

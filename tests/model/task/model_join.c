@@ -126,3 +126,6 @@ MODEL(call_and_join, .preemptions = 2, .stale = 2)
     join(NULL);
     check_given_back();
 }
+
+MODEL_SURVIVES("[V1]", "the runtime's memory does not go here: see model_drain")
+MODEL_SURVIVES("[A1]", "no stacks are opened while these threads run")

@@ -1,0 +1,344 @@
+/*
+ * The workloads in thrum: what bench/compare runs beside the peers. Public headers only, and the library as it is
+ * installed; tasks, groups, handles and sleep as a program would use them. What needs channels or a mutex is not here
+ * yet, and `--list` does not name it.
+ */
+#include "workload.h"
+
+#include <thrum.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+static struct bench bench;
+
+/* ---- What every workload does ----------------------------------------------------------------------------------- */
+
+static void must(int result)
+{
+    if (result < 0)
+        bench_fail(&bench, thrum_strerror(result));
+}
+
+static void spawn(thrum_group *group, thrum_fn body, void *arg)
+{
+    must(thrum_spawn(group, body, arg));
+}
+
+static void spawn_many(thrum_group *group, uint64_t count, thrum_fn body, void *arg)
+{
+    for (uint64_t i = 0; i < count; i++)
+        spawn(group, body, arg);
+}
+
+static void join(thrum_group *group)
+{
+    must(thrum_group_wait(group));
+}
+
+static void *allocate(uint64_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (!memory)
+        bench_fail(&bench, "no memory");
+    return memory;
+}
+
+/* ---- switch ----------------------------------------------------------------------------------------------------- */
+
+static int yielding(void *arg)
+{
+    for (uint64_t i = *(uint64_t *)arg; i > 0; i--)
+        thrum_yield();
+    return 0;
+}
+
+static void run_switch(struct bench *b)
+{
+    uint64_t each = bench_count(b, BENCH_SWITCHES / 2);
+    thrum_group group = THRUM_GROUP_INIT;
+    bench_start(b);
+    spawn_many(&group, 2, yielding, &each);
+    join(&group);
+    bench_stop(b);
+    bench_report_ns(b, 2 * each);
+}
+
+/* ---- spawn_join, spawn_join_handles, spawn_yield ---------------------------------------------------------------- */
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int yielding_once(void *arg)
+{
+    (void)arg;
+    thrum_yield();
+    return 0;
+}
+
+static void spawn_batches(struct bench *b, thrum_fn body)
+{
+    uint64_t batches = bench_count(b, BENCH_SPAWNS / BENCH_BATCH);
+    bench_start(b);
+    for (uint64_t batch = 0; batch < batches; batch++) {
+        thrum_group group = THRUM_GROUP_INIT;
+        spawn_many(&group, BENCH_BATCH, body, NULL);
+        join(&group);
+    }
+    bench_stop(b);
+    bench_report_ns(b, batches * BENCH_BATCH);
+}
+
+static void run_spawn_join(struct bench *b)
+{
+    spawn_batches(b, nothing);
+}
+
+/* The oldest first: the task that has waited longest for its turn is not the one that is hot in the cache. */
+static void run_spawn_join_handles(struct bench *b)
+{
+    thrum_task *tasks[BENCH_BATCH];
+    uint64_t batches = bench_count(b, BENCH_SPAWNS / BENCH_BATCH);
+    bench_start(b);
+    for (uint64_t batch = 0; batch < batches; batch++) {
+        for (unsigned i = 0; i < BENCH_BATCH; i++)
+            must(thrum_task_start(&tasks[i], NULL, NULL, nothing, NULL));
+        for (unsigned i = 0; i < BENCH_BATCH; i++)
+            must(thrum_join(tasks[i], NULL));
+    }
+    bench_stop(b);
+    bench_report_ns(b, batches * BENCH_BATCH);
+}
+
+static void run_spawn_yield(struct bench *b)
+{
+    spawn_batches(b, yielding_once);
+}
+
+/* ---- skynet ----------------------------------------------------------------------------------------------------- */
+
+struct subtree {
+    uint64_t number, leaves, sum;
+};
+
+static int skynet(void *arg)
+{
+    struct subtree *tree = arg, children[BENCH_SKYNET_CHILDREN];
+    if (tree->leaves == 1) {
+        tree->sum = tree->number;
+        return 0;
+    }
+    uint64_t each = tree->leaves / BENCH_SKYNET_CHILDREN;
+    thrum_group group = THRUM_GROUP_INIT;
+    for (unsigned i = 0; i < BENCH_SKYNET_CHILDREN; i++) {
+        children[i] = (struct subtree){.number = tree->number + i * each, .leaves = each};
+        spawn(&group, skynet, &children[i]);
+    }
+    join(&group);
+    tree->sum = 0;
+    for (unsigned i = 0; i < BENCH_SKYNET_CHILDREN; i++)
+        tree->sum += children[i].sum;
+    return 0;
+}
+
+static void run_skynet(struct bench *b)
+{
+    struct subtree tree = {.leaves = bench_skynet_leaves(b)};
+    bench_start(b);
+    skynet(&tree);
+    bench_stop(b);
+    bench_check(b, "sum", tree.sum, tree.leaves * (tree.leaves - 1) / 2);
+    bench_report_ms(b, (double)tree.leaves / BENCH_LEAVES);
+}
+
+/* ---- fib -------------------------------------------------------------------------------------------------------- */
+
+struct fib {
+    int n;
+    uint64_t result;
+};
+
+static int fib(void *arg)
+{
+    struct fib *f = arg, x = {.n = f->n - 1}, y = {.n = f->n - 2};
+    if (f->n < 2) {
+        f->result = (uint64_t)f->n;
+        return 0;
+    }
+    thrum_group group = THRUM_GROUP_INIT;
+    spawn(&group, fib, &x);
+    fib(&y);
+    join(&group);
+    f->result = x.result + y.result;
+    return 0;
+}
+
+static void run_fib(struct bench *b)
+{
+    struct fib f = {.n = bench_fib_n(b)};
+    bench_start(b);
+    fib(&f);
+    bench_stop(b);
+    bench_check(b, "fib", f.result, bench_fib_result(f.n));
+    bench_report_ms(b, bench_fib_share(f.n));
+}
+
+/* ---- sleep_many ------------------------------------------------------------------------------------------------- */
+
+struct sleeper {
+    uint32_t ms, *late_us;
+};
+
+static int sleeping(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    thrum_time due = thrum_now() + THRUM_MS(sleeper->ms);
+    must(thrum_sleep(THRUM_MS(sleeper->ms)));
+    *sleeper->late_us = (uint32_t)((thrum_now() - due) / 1000);
+    return 0;
+}
+
+static void run_sleep_many(struct bench *b)
+{
+    uint64_t count = bench_count(b, BENCH_SLEEPERS), random = 42;
+    uint32_t *late_us = allocate(count, sizeof *late_us);
+    struct sleeper *sleepers = allocate(count, sizeof *sleepers);
+    thrum_group group = THRUM_GROUP_INIT;
+    bench_start(b);
+    for (uint64_t i = 0; i < count; i++) {
+        sleepers[i] = (struct sleeper){.ms = bench_sleep_ms(&random), .late_us = &late_us[i]};
+        spawn(&group, sleeping, &sleepers[i]);
+    }
+    join(&group);
+    bench_stop(b);
+    bench_lateness(b, late_us, count);
+    bench_report_ms(b, 1);
+    free(sleepers);
+    free(late_us);
+}
+
+/* ---- idle_mem --------------------------------------------------------------------------------------------------- */
+
+/*
+ * The one event that all wait for is the end of a task, the gate: each has a handle on it and joins. So a waiter costs
+ * what any task costs that waits for another, its record and its stack. The gate itself looks every millisecond
+ * whether it may end, and notes when it does: its own delay is not in `wake ms`.
+ */
+struct gate {
+    thrum_task *task;
+    atomic_bool is_begun, may_open;
+    uint64_t opened_ns;
+    atomic_uint_least64_t arrived;
+};
+
+static int keeping_gate(void *arg)
+{
+    struct gate *gate = arg;
+    gate->is_begun = true;
+    while (!gate->may_open)
+        must(thrum_sleep(THRUM_MS(1)));
+    gate->opened_ns = bench_now_ns();
+    return 0;
+}
+
+static int idling(void *arg)
+{
+    struct gate *gate = arg;
+    thrum_task *task = thrum_task_hold(gate->task);
+    gate->arrived++;
+    must(thrum_join(task, NULL));
+    return 0;
+}
+
+/* A task that has not begun may be run on the stack of one that joins it, so the gate begins before the others. */
+static void start_gate(struct gate *gate)
+{
+    must(thrum_task_start(&gate->task, NULL, NULL, keeping_gate, gate));
+    while (!gate->is_begun)
+        thrum_yield();
+}
+
+static void run_idle_mem(struct bench *b)
+{
+    uint64_t count = bench_count(b, BENCH_PARKED);
+    struct gate gate = {0};
+    thrum_group group = THRUM_GROUP_INIT;
+    start_gate(&gate);
+    double rss = bench_rss_bytes();
+    bench_start(b);
+    spawn_many(&group, count, idling, &gate);
+    while (gate.arrived < count)
+        must(thrum_sleep(THRUM_MS(1)));
+    bench_stop(b);
+    must(thrum_sleep(THRUM_MS(50))); /* the last arrivals get from the count to the wait */
+    double bytes = (bench_rss_bytes() - rss) / (double)count;
+    gate.may_open = true;
+    join(&group);
+    bench_field(b, "wake_ms", (double)(bench_now_ns() - gate.opened_ns) / 1e6);
+    must(thrum_join(gate.task, NULL));
+    bench_report(b, bytes, "bytes/task");
+}
+
+/* ---- parallel_sum ----------------------------------------------------------------------------------------------- */
+
+struct part {
+    uint64_t seed, steps, *result;
+};
+
+static int summing(void *arg)
+{
+    struct part *part = arg;
+    *part->result = bench_spin(part->seed, part->steps);
+    return 0;
+}
+
+static void run_parallel_sum(struct bench *b)
+{
+    uint64_t tasks = bench_count(b, BENCH_SUM_TASKS), *steps = bench_sum_steps(b, tasks);
+    uint64_t *results = allocate(tasks, sizeof *results);
+    struct part *parts = allocate(tasks, sizeof *parts);
+    thrum_group group = THRUM_GROUP_INIT;
+    bench_start(b);
+    for (uint64_t i = 0; i < tasks; i++) {
+        parts[i] = (struct part){.seed = BENCH_SEED + i, .steps = steps[i], .result = &results[i]};
+        spawn(&group, summing, &parts[i]);
+    }
+    join(&group);
+    bench_stop(b);
+    bench_sum_check(b, steps, results, tasks);
+    bench_report_ms(b, (double)tasks / BENCH_SUM_TASKS);
+    free(parts);
+    free(results);
+    free(steps);
+}
+
+static int run_workload(void *arg)
+{
+    struct bench *b = arg;
+    b->workload->run(b);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct bench_workload workloads[] = {
+        {.name = "switch", .run = run_switch},
+        {.name = "spawn_join", .run = run_spawn_join},
+        {.name = "spawn_join_handles", .run = run_spawn_join_handles},
+        {.name = "spawn_yield", .run = run_spawn_yield},
+        {.name = "skynet", .run = run_skynet},
+        {.name = "fib", .run = run_fib},
+        {.name = "sleep_many", .run = run_sleep_many},
+        {.name = "idle_mem", .run = run_idle_mem},
+        {.name = "parallel_sum", .run = run_parallel_sum},
+        {0},
+    };
+    bench_open(&bench, argc, argv, "thrum", thrum_version(), workloads);
+    thrum_options options = {.workers = (unsigned)bench.workers};
+    must(thrum_run_with(&options, run_workload, &bench));
+    return 0;
+}
