@@ -136,14 +136,14 @@ MODEL(late_wake_finds_another_sleep, .modes = ALL, .preemptions = 2, .spurious =
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
-/* Who cannot have the lock leaves the wake to the holder, who must know that nobody searches any more. */
+/* Who has just found something, and submits more, while another wakes too: one of them must know that nobody searches. */
 static void find_and_submit(void *arg)
 {
     th_idle_end_search(&runtime);
     submit(arg);
 }
 
-MODEL(wake_is_left_to_the_holder, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+MODEL(search_ends_and_two_wake, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
 {
     set_up();
     (void)th_idle_begin_search(&runtime);
