@@ -98,7 +98,7 @@ static void start_main(void)
 }
 
 /* The poster has promised that the runtime exists. */
-MODEL(drain_against_a_post, .preemptions = 2, .stale = 2)
+MODEL(drain_against_a_post, .preemptions = 2, .stale = 1)
 {
     start_main();
     th_model_thread(post, (void *)2);
@@ -124,7 +124,7 @@ static void wake_waiter(void *arg)
     th_worker_wake(&waiter);
 }
 
-MODEL(drain_against_a_wake, .preemptions = 2, .stale = 2)
+MODEL(drain_against_a_wake, .modes = MODEL_SC, .preemptions = 2)
 {
     start_main();
     th_worker_count(&workers[0].spawned);
@@ -151,7 +151,7 @@ static void look_once(void *arg)
     th_runtime_stop_if_drained(runtime);
 }
 
-MODEL(drain_looked_for_by_two, .preemptions = 2)
+MODEL(drain_looked_for_by_two, .preemptions = 2, .stale = 2)
 {
     start_main();
     th_atomic32_store_release(&runtime->phase, TH_PHASE_CLOSING);

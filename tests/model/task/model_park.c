@@ -95,7 +95,7 @@ MODEL(park_on_one_worker, .preemptions = 2, .stale = 2, .leaks = true)
     finish();
 }
 
-MODEL(park_and_go_on_elsewhere, .preemptions = 1, .stale = 1, .leaks = true)
+MODEL(park_and_go_on_elsewhere, .modes = MODEL_SC, .preemptions = 1, .leaks = true)
 {
     set_up(wait_once);
     th_model_thread(end_wait, NULL);
@@ -171,7 +171,7 @@ MODEL(join_on_a_fiber, .preemptions = 2, .stale = 2, .leaks = true)
     finish();
 }
 
-MODEL(group_wait_and_go_on_elsewhere, .preemptions = 1, .stale = 1, .leaks = true)
+MODEL(group_wait_and_go_on_elsewhere, .modes = MODEL_SC, .preemptions = 1, .leaks = true)
 {
     set_up(wait_for_group);
     th_model_thread(end_child, NULL);
