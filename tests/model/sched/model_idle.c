@@ -136,7 +136,7 @@ MODEL(late_wake_finds_another_sleep, .modes = ALL, .preemptions = 2, .spurious =
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
-/* Who has just found something, and submits more, while another wakes too: one of them must know that nobody searches. */
+/* Who has found something submits more, while another wakes too: one of them must know that nobody searches. */
 static void find_and_submit(void *arg)
 {
     th_idle_end_search(&runtime);

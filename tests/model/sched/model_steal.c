@@ -166,3 +166,5 @@ MODEL(steal_from_two, .preemptions = 2)
 
 MODEL_SURVIVES("fence_everybody#2", "for where there is no membarrier: see model_guard")
 MODEL_SURVIVES("th_guard_force#1", "the fence behind it acquires too")
+/* clang numbers it second. */
+MODEL_SURVIVES("th_guard_force#2->relaxed", "the fence behind it acquires too")
