@@ -101,11 +101,14 @@ static void choose_to_wake(struct th_idle *idle, struct th_worker *worker)
 {
     (void)unlist(idle, worker);
     count_sleeper_as_searcher(idle);
-    th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
+    if (!TH_MUTANT(wake_outside_the_lock))
+        th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
 }
 
 static void wake(struct th_worker *worker)
 {
+    if (TH_MUTANT(wake_outside_the_lock))
+        th_atomic32_store_release(&worker->sleep_word, 1); /* [S2] */
     (void)th_sys_futex_wake(&worker->sleep_word, 1);
 }
 

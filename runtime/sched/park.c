@@ -20,6 +20,8 @@ void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
 uint32_t th_park(struct th_task *task)
 {
     th_worker_enter(th_worker_of(task->fiber));
+    if (TH_MUTANT(park_before_save))
+        (void)th_wait_commit(task);
     th_park_with(task, commit, task);
     return th_wait_reason(task);
 }

@@ -6,6 +6,8 @@
  *     uint32_t reason = th_park(task);
  *
  * Whoever wins the wait (th_wait_win) and gets TH_WAIT_ITS_WAKE calls th_worker_wake.
+ *
+ * Explored by tests/model (model_park), on real fibers.
  */
 #ifndef TH_SCHED_PARK_H
 #define TH_SCHED_PARK_H

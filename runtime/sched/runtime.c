@@ -30,10 +30,14 @@ void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
         return;
     if (!th_inject_close(&runtime->inject))
         return;
-    th_fence_seqcst(); /* [Q3] */
+    if (!TH_MUTANT(close_without_fence))
+        th_fence_seqcst(); /* [Q3] */
     /* A task may have come in and been taken between the two looks, or be about to begin; then the end has to wait. */
-    if (is_anybody_firing(runtime) || !th_runtime_is_drained(runtime)) {
+    if (!TH_MUTANT(close_without_look) && (is_anybody_firing(runtime) || !th_runtime_is_drained(runtime))) {
         th_inject_reopen(&runtime->inject);
+        /* Who found it closed by us and sleeps now, though the last task has ended meanwhile, looks again. */
+        if (!TH_MUTANT(reopen_without_notice))
+            th_idle_notify(runtime);
         return;
     }
     th_atomic32_store_release(&runtime->phase, TH_PHASE_STOPPED); /* [Q2] */

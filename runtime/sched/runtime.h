@@ -21,6 +21,8 @@
  *   [Q4] release is_firing = 0 -> acquire is_firing: who sees nobody fire sees what has begun to live
  *   [V1] release of a visitor's leave -> acquire in the end's wait: it has touched all it will
  *
+ * Explored by tests/model (model_drain).
+ *
  * Key: c constant while workers run, a atomic, l idle.lock's.
  */
 #ifndef TH_SCHED_RUNTIME_H

@@ -9,7 +9,7 @@ enum {
     /* A victim that has not answered by then is computing. */
     SILENCE_NS = 40000,
     /* Turns to wait for a victim that is inside just now (some 20 us). */
-    FORCE_PATIENCE = 500,
+    FORCE_PATIENCE = TH_SHRUNK(500, 1),
     THEFT_WORTH_NS = 20000,
     THEFT_LASTING_NS = 200000,
     PAUSE_FIRST_NS = 20000,

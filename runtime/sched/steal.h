@@ -10,6 +10,8 @@
  * last theft kept it busy for less than 20 us, it waits before the next, doubling up to 200 us; so a worker that
  * turns over empty tasks by itself is left alone. It takes one task at first (of a tree, the oldest is the largest
  * part), and half once a single one has lasted.
+ *
+ * Explored by tests/model (model_steal).
  */
 #ifndef TH_SCHED_STEAL_H
 #define TH_SCHED_STEAL_H

@@ -23,7 +23,7 @@
  * it (or finds that another was quicker); who must not overlook a timer that another thread is arming brings the
  * fence, as the sleep of a worker does.
  *
- * Explored by the threads of tests/sched/test_timer.c.
+ * Explored by tests/model (model_timer) and by the threads of tests/sched/test_timer.c.
  */
 #ifndef TH_SCHED_TIMER_H
 #define TH_SCHED_TIMER_H

@@ -16,7 +16,7 @@
  *   [G1] release of a child's addition -> acquire in the opener: what the child did is seen after the wait
  *   [G2] release cancel -> acquire in thrum_cancelled: what the canceller did before is seen
  *
- * Explored by tests/model (model_group).
+ * Explored by tests/model (model_group, model_park).
  */
 #ifndef TH_TASK_GROUP_H
 #define TH_TASK_GROUP_H

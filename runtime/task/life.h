@@ -7,6 +7,8 @@
  *   [T1] release done list closed -> acquire in joiners: the result, and all the task wrote, is there
  *   [T2] release reference drop -> acquire last drop: nobody reads the record any more
  *   [T3] release cancel -> acquire in thrum_cancelled: what the canceller did before is seen
+ *
+ * Explored by tests/model (model_join).
  */
 #ifndef TH_TASK_LIFE_H
 #define TH_TASK_LIFE_H

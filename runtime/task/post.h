@@ -2,6 +2,8 @@
  * Tasks from signal handlers: a fixed set of records that is taken from without a lock or an allocation.
  *
  *   [P1] release bit set in free -> acquire bit taken: the record's last life is over
+ *
+ * Explored by tests/model (model_post, model_drain).
  */
 #ifndef TH_TASK_POST_H
 #define TH_TASK_POST_H

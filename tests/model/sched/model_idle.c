@@ -4,8 +4,8 @@
 #include "sched/idle.h"
 
 static struct thrum_runtime runtime;
-static struct th_worker workers[2];
-static struct th_worker *worker_list[] = {&workers[0], &workers[1]};
+static struct th_worker workers[3];
+static struct th_worker *worker_list[] = {&workers[0], &workers[1], &workers[2]};
 static struct th_task task;
 
 static bool has_work(struct th_worker *worker)
@@ -16,8 +16,8 @@ static bool has_work(struct th_worker *worker)
 static void set_up(void)
 {
     runtime.workers = worker_list;
-    runtime.worker_count = 2;
-    for (int i = 0; i < 2; i++)
+    runtime.worker_count = 3;
+    for (int i = 0; i < 3; i++)
         workers[i].runtime = &runtime;
 }
 
@@ -55,6 +55,11 @@ static bool is_stopped(struct th_worker *worker)
     return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED;
 }
 
+static bool has_work_or_is_stopped(struct th_worker *worker)
+{
+    return has_work(worker) || is_stopped(worker);
+}
+
 static void worker_until_stopped(void *arg)
 {
     struct th_worker *worker = arg;
@@ -77,11 +82,8 @@ static void napper(void *arg)
 {
     struct th_worker *worker = arg;
     (void)th_idle_begin_search(&runtime);
-    for (int i = 0; i < 2; i++) {
-        /* The second could be ended by the wake that the first did not wait for. */
-        (void)th_idle_sleep(worker, 2000000000, has_work);
-        MODEL_CHECK(!worker->is_sleeping);
-    }
+    (void)th_idle_sleep(worker, 2000000000, has_work);
+    MODEL_CHECK(!worker->is_sleeping);
     th_idle_end_search(&runtime);
 }
 
@@ -97,6 +99,116 @@ MODEL(nap_ends_by_deadline_or_wake, .modes = ALL, .preemptions = 3)
     int nap = th_model_thread(napper, &workers[0]);
     th_model_thread(wake_one, NULL);
     th_model_join(nap);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+/* A waker that is late: who was unlisted by it has slept again by the time that it would be woken. */
+static void submit_late(void *arg)
+{
+    (void)arg;
+    (void)th_inject_push(&runtime.inject, &task);
+    th_idle_notify(&runtime);
+}
+
+static void sleeper_twice(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    for (int i = 0; i < 2; i++) {
+        (void)th_idle_sleep(worker, 1000000000 + i, has_work);
+        MODEL_CHECK(!worker->is_sleeping);
+        (void)th_inject_take(&runtime.inject);
+    }
+    th_idle_end_search(&runtime);
+}
+
+MODEL(late_wake_finds_another_sleep, .modes = ALL, .preemptions = 2, .spurious = MODEL_NONE, .early = MODEL_NONE,
+      .stale = 2)
+{
+    set_up();
+    int sleeper = th_model_thread(sleeper_twice, &workers[0]);
+    th_model_thread(submit_late, NULL);
+    th_model_join(sleeper);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+/* Who has found something submits more, while another wakes too: one of them must know that nobody searches. */
+static void find_and_submit(void *arg)
+{
+    th_idle_end_search(&runtime);
+    submit(arg);
+}
+
+MODEL(search_ends_and_two_wake, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    set_up();
+    (void)th_idle_begin_search(&runtime);
+    th_model_thread(find_and_submit, NULL);
+    th_model_thread(wake_one, NULL);
+    worker_body(&workers[0]);
+}
+
+/*
+ * Three workers, one of them the napper: it is the one to wake, and it may be just about to give its role up, or to
+ * take it.
+ */
+static void nap_and_sleep(void *arg)
+{
+    struct th_worker *worker = arg;
+    void *nobody = NULL;
+    (void)th_idle_begin_search(&runtime);
+    if (th_atomicptr_cas_relaxed(&runtime.idle.napper, &nobody, worker)) {
+        (void)th_idle_sleep(worker, 1000000000, has_work);
+        th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
+    }
+    while (!is_stopped(worker)) {
+        if (th_inject_take(&runtime.inject) != NULL) {
+            th_model_done(0);
+            th_atomic32_store_release(&runtime.phase, TH_PHASE_STOPPED);
+            th_idle_wake_all(&runtime);
+        } else {
+            (void)th_idle_sleep(worker, INT64_MAX, has_work_or_is_stopped);
+        }
+    }
+    MODEL_CHECK(!worker->is_sleeping);
+    th_idle_end_search(&runtime);
+}
+
+static void nap_of_three(void)
+{
+    set_up();
+    th_model_thread(nap_and_sleep, &workers[1]);
+    th_model_thread(nap_and_sleep, &workers[2]);
+    th_model_thread(submit, NULL);
+    nap_and_sleep(&workers[0]);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+MODEL(three_sleep_and_one_naps, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    nap_of_three();
+}
+
+/* With a wake for the napper's sake, as spawns do. */
+static void want_napper(void *arg)
+{
+    (void)arg;
+    th_idle_want_napper(&runtime);
+}
+
+MODEL(napper_is_called_for, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+{
+    set_up();
+    th_model_thread(nap_and_sleep, &workers[1]);
+    th_model_thread(submit, NULL);
+    th_model_thread(want_napper, NULL);
+    nap_and_sleep(&workers[0]);
     th_model_join_all();
     MODEL_CHECK(runtime.idle.sleepers == NULL);
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
@@ -150,3 +262,6 @@ MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .
 MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
+MODEL_SURVIVES("th_idle_end_search#1",
+               "it changes nothing that a napper looks at; sleeps and wakes have the list's lock")
+MODEL_SURVIVES("count_sleeper_as_searcher#1", "the list's lock, which is held, orders it")
