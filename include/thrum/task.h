@@ -70,6 +70,8 @@ enum thrum_policy {
  * memory goes away. Only the opener may wait; any task of the group may start more in it. The fields are the library's.
  */
 typedef struct thrum_group {
+    uint32_t policy_;
+    uint32_t cancel_;
     struct thrum_runtime *runtime_;
     struct th_task *opener_;
     uint64_t spawned_;
@@ -77,13 +79,20 @@ typedef struct thrum_group {
     uint64_t word_;
     const char *name_;
     int32_t result_;
-    uint32_t cancel_;
-    uint32_t policy_;
     uint32_t has_result_;
     uint32_t failure_;
     uint32_t was_obeyed_;
 } thrum_group;
 
+#ifdef __cplusplus
+#define THRUM_GROUP_INIT \
+    {                    \
+    }
+#define THRUM_GROUP_WITH(policy_wanted)                                    \
+    {                                                                      \
+        (policy_wanted), 0, nullptr, nullptr, 0, 0, 0, nullptr, 0, 0, 0, 0 \
+    }
+#else
 #define THRUM_GROUP_INIT \
     {                    \
         0                \
@@ -92,6 +101,7 @@ typedef struct thrum_group {
     {                                   \
         .policy_ = (policy_wanted)      \
     }
+#endif
 
 /*
  * Waits until every task of the group has ended, then the group is as new. The group's result (see thrum_policy);
