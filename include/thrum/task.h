@@ -81,7 +81,7 @@ typedef struct thrum_group {
     uint32_t policy_;
     uint32_t has_result_;
     uint32_t failure_;
-    uint32_t unused_;
+    uint32_t was_obeyed_;
 } thrum_group;
 
 #define THRUM_GROUP_INIT \
@@ -94,7 +94,8 @@ typedef struct thrum_group {
     }
 
 /*
- * Waits until every task of the group has ended, then the group is as new. The group's result (see thrum_policy).
+ * Waits until every task of the group has ended, then the group is as new. The group's result (see thrum_policy);
+ * -ECANCELED if it was cancelled by hand, a task ended with -ECANCELED for that, and no other result counts.
  * May switch. -EPERM if the calling task is not the opener.
  */
 THRUM_API int thrum_group_wait(thrum_group *group);

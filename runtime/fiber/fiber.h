@@ -76,6 +76,16 @@ struct th_thread {
 int th_thread_init(struct th_thread *thread);
 void th_thread_fini(struct th_thread *thread);
 
+/* Who a fiber is, for reports: what runs on it now, where an upper layer knows better than the fiber. */
+struct th_identity {
+    const char *kind; /* "fiber", "task" */
+    const char *name; /* may be NULL */
+    uint64_t id;
+};
+
+/* Set by the layer that knows, before any fiber runs; safe in a signal handler. NULL: nobody does. */
+extern bool (*th_fiber_identify)(const struct th_fiber *fiber, struct th_identity *identity);
+
 /* A fiber that will run entry(arg) when it is first switched to. 0, -EAGAIN or -ENOMEM (th_stack_take). */
 int th_fiber_create(struct th_thread *thread, th_fiber_entry *entry, void *arg, struct th_fiber **fiber);
 

@@ -44,13 +44,26 @@ static struct th_fiber *overflown(const siginfo_t *info, const ucontext_t *conte
     return NULL;
 }
 
+bool (*th_fiber_identify)(const struct th_fiber *fiber, struct th_identity *identity);
+
+static struct th_identity identity_of(const struct th_fiber *fiber)
+{
+    struct th_identity identity = {.kind = "fiber", .name = fiber->name, .id = fiber->id};
+    if (th_fiber_identify != NULL)
+        (void)th_fiber_identify(fiber, &identity);
+    if (identity.name == NULL)
+        identity.name = "no name";
+    return identity;
+}
+
 static void explain(const struct th_fiber *fiber, const siginfo_t *info)
 {
+    struct th_identity who = identity_of(fiber);
     size_t bytes = (size_t)1 << th_stack_arena.slot_shift;
-    th_report("stack overflow: fiber %lu (%s) used all of its %zu KiB (fault at %p, stack %p to %p); "
+    th_report("stack overflow: %s %lu (%s) used all of its %zu KiB (fault at %p, stack %p to %p); "
               "THRUM_STACK_SIZE=%zuK gives twice as much",
-              (unsigned long)fiber->id, fiber->name != NULL ? fiber->name : "no name", bytes >> 10, info->si_addr,
-              (void *)th_stack_low(fiber->slot), (const void *)fiber, bytes >> 9);
+              who.kind, (unsigned long)who.id, who.name, bytes >> 10, info->si_addr, (void *)th_stack_low(fiber->slot),
+              (const void *)fiber, bytes >> 9);
     th_report_backtrace(1);
 }
 
@@ -86,8 +99,10 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 static void tell_who_runs(void)
 {
     const struct th_fiber *fiber = th_fiber_self();
-    if (fiber != NULL)
-        th_report("in fiber %lu (%s)", (unsigned long)fiber->id, fiber->name != NULL ? fiber->name : "no name");
+    if (fiber == NULL)
+        return;
+    struct th_identity who = identity_of(fiber);
+    th_report("in %s %lu (%s)", who.kind, (unsigned long)who.id, who.name);
 }
 
 /* Puts back what was there, unless somebody put his own over ours meanwhile. */

@@ -110,7 +110,7 @@ TH_INLINE bool th_guard_accept(struct th_guard *guard, uint32_t asker)
 enum th_guard_force {
     TH_GUARD_INSIDE,   /* the guard is the caller's until th_guard_restore */
     TH_GUARD_ACCEPTED, /* too late: the owner has accepted the request and will answer */
-    TH_GUARD_BUSY, /* the owner stayed inside, or was not to be fenced: nothing was done, the request is withdrawn */
+    TH_GUARD_BUSY,     /* the owner stayed inside, or could not be fenced: the request is withdrawn */
 };
 
 /* Turns an own request into a revocation. `patience` is how many turns to wait for an owner that is inside. */

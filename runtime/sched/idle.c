@@ -15,12 +15,12 @@ bool th_idle_begin_search(struct thrum_runtime *runtime)
 
 void th_idle_end_search(struct thrum_runtime *runtime)
 {
-    (void)th_atomic32_sub_acqrel(&runtime->idle.counts, SEARCHER); /* [S1] */
+    (void)th_atomic32_sub_release(&runtime->idle.counts, SEARCHER); /* [S1] */
 }
 
 void th_idle_count_absent(struct thrum_runtime *runtime)
 {
-    (void)th_atomic32_add_acqrel(&runtime->idle.counts, SLEEPER); /* [S1] */
+    (void)th_atomic32_add_relaxed(&runtime->idle.counts, SLEEPER);
 }
 
 static void lock_list(struct th_idle *idle, sigset_t *signals)
@@ -51,7 +51,7 @@ static bool unlist(struct th_idle *idle, struct th_worker *worker)
 /* A worker that sleeps no more searches: in one step, so that nobody sees it as neither. */
 static void count_sleeper_as_searcher(struct th_idle *idle)
 {
-    (void)th_atomic32_sub_acqrel(&idle->counts, SLEEPER - SEARCHER); /* [S1] */
+    (void)th_atomic32_sub_relaxed(&idle->counts, SLEEPER - SEARCHER);
 }
 
 static void stop_sleeping(struct th_worker *worker)

@@ -19,6 +19,8 @@ enum {
     /* Naps while everybody else sleeps, before the napper sleeps too: bursts that come closer than some 20 ms find
      * it awake. */
     LONELY_NAPS_MOST = 20,
+    /* Free stacks whose pages are given back in one lonely nap: some 50 us of it. */
+    TRIM_MOST = 256,
     /* A timer that is so late has a worker that is too busy. */
     TIMER_LATE_NS = 50000,
 };
@@ -264,6 +266,9 @@ static bool nap(struct th_worker *worker)
             look(worker, now = th_sys_now()) || fire_for_others(worker, now))
             return true;
         lonely = everybody_sleeps(idle, worker->runtime->worker_count) ? lonely + 1 : 0;
+        /* Nobody needs the time: first the depths of free stacks, then, if it stays quiet, the coldest whole. */
+        if (lonely > 0)
+            (void)th_stack_trim(TRIM_MOST, lonely > LONELY_NAPS_MOST / 2);
         span = span * 2 < NAP_MOST_NS ? span * 2 : NAP_MOST_NS;
     }
     return false;

@@ -29,8 +29,10 @@ static bool keep_result(struct thrum_group *group, int result)
 void th_group_take_result(struct thrum_group *group, const struct th_task *child, int result)
 {
     bool was_cancelled = result == -ECANCELED && th_task_cancel_reason(child) != 0;
-    if (was_cancelled)
+    if (was_cancelled) {
+        th_atomic32_store_relaxed((th_atomic32 *)&group->was_obeyed_, 1);
         return;
+    }
     if (group->policy_ == THRUM_RACE) {
         if (result >= 0 && keep_result(group, result))
             cancel(group, THRUM_CANCEL_SIBLING);
@@ -64,6 +66,8 @@ static int reset(struct thrum_group *group)
     if (group->opener_ != NULL)
         group->opener_->flags -= TH_TASK_OPEN_GROUP;
     int result = group->has_result_ != 0 ? group->result_ : (int32_t)group->failure_;
+    if (result == 0 && group->has_result_ == 0 && group->was_obeyed_ != 0 && group->cancel_ == THRUM_CANCEL_USER)
+        result = -ECANCELED;
     uint32_t policy = group->policy_;
     memset(group, 0, sizeof *group);
     group->policy_ = policy;

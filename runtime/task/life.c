@@ -153,8 +153,6 @@ void th_task_execute(struct th_worker *worker, struct th_task *task)
     struct th_fiber *self = task->fiber;
     struct thrum_group *group = task->group;
     (void)worker;
-    self->id = task->id;
-    self->name = task->name;
     int result = task->fn(task->arg);
     /* The task may have moved: its worker is whose stack it stands on now. */
     end(th_worker_of(self), task, result);

@@ -3,6 +3,7 @@
 #include <thrum/base.h>
 
 #include "base/panic.h"
+#include "fiber/fiber.h"
 #include "sched/runtime.h"
 #include "sched/task_record.h"
 
@@ -33,6 +34,15 @@ void th_report_untaken(const struct th_task *task)
     else
         th_report("task %lu (function at %p) failed and nobody took its result: %d, %s", (unsigned long)task->id,
                   (void *)(uintptr_t)task->fn, task->result, thrum_strerror(task->result));
+}
+
+bool th_report_identify(const struct th_fiber *fiber, struct th_identity *identity)
+{
+    const struct th_task *task = fiber->task;
+    if (task == NULL)
+        return false;
+    *identity = (struct th_identity){.kind = "task", .name = name_of(task), .id = task->id};
+    return true;
 }
 
 void th_report_at_end(struct thrum_runtime *runtime)

@@ -3,6 +3,10 @@
 #define TH_TASK_REPORT_H
 
 struct th_records;
+#include <stdbool.h>
+
+struct th_fiber;
+struct th_identity;
 struct th_task;
 struct thrum_runtime;
 
@@ -13,6 +17,9 @@ void th_report_untaken(const struct th_task *task);
 
 /* Every task has ended: records that are still out are those of handles. */
 void th_report_records_left(struct th_records *records);
+
+/* For reports about a fiber: the task that runs on it (fiber/fiber.h, th_fiber_identify). */
+bool th_report_identify(const struct th_fiber *fiber, struct th_identity *identity);
 
 /* What is left to say when a runtime ends. */
 void th_report_at_end(struct thrum_runtime *runtime);

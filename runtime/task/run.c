@@ -224,6 +224,7 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
         return code;
     th_lock_take(&gate);
     th_guard_open();
+    th_fiber_identify = th_report_identify;
     th_lock_leave(&gate);
     struct thrum_runtime *runtime;
     struct main_task main_task = {.fn = main_fn, .arg = arg};

@@ -30,7 +30,7 @@ static int cancel_a_group(void *arg)
     thrum_cancel(&group);
     thrum_cancel(&group); /* twice is once */
     CHECK(!thrum_cancelled());
-    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_group_wait(&group), -ECANCELED);
     for (int i = 0; i < 5; i++)
         CHECK_EQ(th_atomic32_load_relaxed(&seen[i].reason), THRUM_CANCEL_USER);
     return 0;
@@ -97,7 +97,7 @@ static int cancel_from_far_outside(void *arg)
     CHECK_EQ(thrum_spawn(&group, open_a_scope, &scope), 0);
     flag_wait(&seen.has_begun);
     thrum_cancel(&group);
-    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_group_wait(&group), -ECANCELED);
     CHECK_EQ(th_atomic32_load_relaxed(&seen.reason), THRUM_CANCEL_USER);
     CHECK(!thrum_cancelled());
     return 0;
@@ -157,7 +157,7 @@ static int cancel_then_use_again(void *arg)
         CHECK_EQ(thrum_group_wait(&group), 0);
         CHECK_EQ(thrum_spawn(&group, wait_for_cancel, NULL), 0);
         thrum_cancel(&group);
-        CHECK_EQ(thrum_group_wait(&group), 0);
+        CHECK_EQ(thrum_group_wait(&group), -ECANCELED);
     }
     return 0;
 }
@@ -202,7 +202,7 @@ static int be_cancelled_from_outside(void *arg)
     flag_wait(&seen.has_begun);
     pthread_t thread = start_thread(cancel_from_thread, &group);
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_group_wait(&group), -ECANCELED);
     return 0;
 }
 

@@ -214,41 +214,54 @@ MODEL(napper_is_called_for, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
-/* A napper that gives up because all sleep, while one of them wakes: somebody naps as long as somebody is awake. */
-static th_atomic32 is_awake;
-
-static bool must_nap(struct th_worker *worker)
+/* Somebody is awake for long, so somebody must nap: whoever gives the napping up notices, or is woken. */
+static bool needs_napper(struct th_worker *worker)
 {
     return th_idle_needs_napper(worker->runtime);
 }
 
-static void wake_by_deadline(void *arg)
+static void wake_up_and_compute(void *arg)
 {
-    struct th_worker *worker = arg;
     (void)th_idle_begin_search(&runtime);
-    (void)th_idle_sleep(worker, 1000000000, is_stopped);
+    (void)th_idle_sleep(arg, 2000000000, has_work);
     th_idle_end_search(&runtime);
     th_idle_want_napper(&runtime);
-    while (th_atomic32_load_relaxed(&is_awake) == 0)
-        continue;
 }
 
-MODEL(napper_gives_up, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE, .exhausted = MODEL_NONE)
+MODEL(a_napper_that_gives_up_and_a_worker_that_wakes_meet, .modes = ALL, .preemptions = 3)
 {
     set_up();
     runtime.worker_count = 2;
-    th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[0]);
-    th_model_thread(wake_by_deadline, &workers[1]);
+    th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[1]);
+    th_model_thread(wake_up_and_compute, &workers[0]);
     (void)th_idle_begin_search(&runtime);
     th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
-    (void)th_idle_sleep(&workers[0], INT64_MAX, must_nap);
-    th_atomic32_store_relaxed(&is_awake, 1);
-    th_idle_end_search(&runtime);
+    (void)th_idle_sleep(&workers[1], INT64_MAX, needs_napper);
 }
 
-MODEL_SURVIVES("th_idle_sleep#1", "the submitter reads the count alone; the list of sleepers has its lock")
+/* The napper has found work; another sees it nap, just yet, and goes to sleep. */
+static void stop_napping(void *arg)
+{
+    (void)arg;
+    th_atomicptr_store_relaxed(&runtime.idle.napper, NULL);
+    th_idle_end_search(&runtime);
+    th_idle_want_napper(&runtime);
+}
+
+MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .preemptions = 3)
+{
+    set_up();
+    runtime.worker_count = 2;
+    (void)th_idle_begin_search(&runtime);
+    th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[0]);
+    th_model_thread(stop_napping, NULL);
+    (void)th_idle_begin_search(&runtime);
+    void *nobody = NULL;
+    if (!th_atomicptr_cas_relaxed(&runtime.idle.napper, &nobody, &workers[1]))
+        (void)th_idle_sleep(&workers[1], INT64_MAX, needs_napper);
+}
+
+MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
-MODEL_SURVIVES("th_idle_end_search#1",
-               "it changes nothing that a napper looks at; sleeps and wakes have the list's lock")
 MODEL_SURVIVES("count_sleeper_as_searcher#1", "the list's lock, which is held, orders it")
