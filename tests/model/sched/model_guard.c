@@ -157,4 +157,4 @@ MODEL(guard_letters_do_not_meet, .modes = ALL, .preemptions = 3)
 
 MODEL_SURVIVES("th_guard_force#1", "the fence behind it orders that too; ThreadSanitizer knows no fences")
 /* clang numbers it second. */
-MODEL_SURVIVES("th_guard_force#2->relaxed", "the fence behind it acquires too")
+MODEL_SURVIVES("th_guard_force#2->relaxed", "the fence behind it orders that too; ThreadSanitizer knows no fences")

@@ -231,6 +231,7 @@ static void wake_up_and_compute(void *arg)
 MODEL(a_napper_that_gives_up_and_a_worker_that_wakes_meet, .modes = ALL, .preemptions = 3)
 {
     set_up();
+    runtime.worker_count = 2;
     th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[1]);
     th_model_thread(wake_up_and_compute, &workers[0]);
     (void)th_idle_begin_search(&runtime);
@@ -250,6 +251,7 @@ static void stop_napping(void *arg)
 MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .preemptions = 3)
 {
     set_up();
+    runtime.worker_count = 2;
     (void)th_idle_begin_search(&runtime);
     th_atomicptr_store_relaxed(&runtime.idle.napper, &workers[0]);
     th_model_thread(stop_napping, NULL);
@@ -262,6 +264,4 @@ MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .
 MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_notify#1->release", "the submitter reads the count alone; the list of sleepers has its lock")
 MODEL_SURVIVES("th_idle_sleep#3", "who was not woken by then searches once more anyway")
-MODEL_SURVIVES("th_idle_end_search#1",
-               "it changes nothing that a napper looks at; sleeps and wakes have the list's lock")
 MODEL_SURVIVES("count_sleeper_as_searcher#1", "the list's lock, which is held, orders it")
