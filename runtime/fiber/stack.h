@@ -10,8 +10,8 @@
  * - Address space is reserved, memory is touched lazily: a slot costs its touched pages.
  * - The header (struct th_fiber) sits at the high end, on the page of the first frames, so that a parked fiber costs
  *   one page. Which fiber runs is found from the stack pointer alone: th_stack_header. No thread-local state.
- * - The colour moves header and first frames by 0 to 31 cache lines, from slot to slot; without it the hot lines of
- *   all stacks fall into the same few cache sets (bench/switch.cc shows what that costs).
+ * - The colour moves header and first frames by 0 to 31 cache lines, from slot to slot, so that the hot lines of all
+ *   stacks do not fall into the same few cache sets. What it saves depends on the cache (bench/switch.c compares).
  * - The guard is one page (64 KiB on aarch64) that faults, put in with MADV_GUARD_INSTALL when the slot is first
  *   used and left there. That needs no mapping of its own, so a million guarded stacks stand in one mapping. Where
  *   the kernel is older (EINVAL), the guard is mprotect's, each of which costs two mappings of vm.max_map_count.
