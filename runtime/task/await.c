@@ -1,0 +1,73 @@
+#include "task/await.h"
+
+#include "sched/timer.h"
+
+#include <errno.h>
+
+int th_await_begin(struct th_waiter *waiter)
+{
+    waiter->task = th_task_self();
+    if (waiter->task != NULL)
+        waiter->epoch = th_wait_begin(waiter->task);
+    else
+        th_atomic32_store_relaxed(&waiter->word, 0);
+    return 0;
+}
+
+void th_await_abandon(struct th_waiter *waiter)
+{
+    if (waiter->task != NULL)
+        th_wait_abandon(waiter->task);
+}
+
+/* ---- A task ---- */
+
+static int await_as_task(struct th_waiter *waiter, int64_t until)
+{
+    struct th_task *self = waiter->task;
+    struct th_timer timer = {0};
+    if (until != TH_SYS_FOREVER) {
+        struct th_timers *timers = &th_worker_of(self->fiber)->timers;
+        int code = th_timer_arm(timers, &timer, until, self, waiter->epoch);
+        if (code < 0 && th_wait_win(self, waiter->epoch, TH_WAKE_PLAIN) != TH_WAIT_LOST)
+            return code;
+    }
+    int reason = (int)th_park(self);
+    if (until != TH_SYS_FOREVER && reason != TH_WAKE_TIMER)
+        (void)th_timer_disarm(&timer);
+    return reason;
+}
+
+/* ---- A thread ---- */
+
+static bool end_thread_wait(struct th_waiter *waiter, uint32_t reason)
+{
+    uint32_t waiting = 0;
+    return th_atomic32_cas_acqrel(&waiter->word, &waiting, 1 + reason); /* [E1] */
+}
+
+static int await_as_thread(struct th_waiter *waiter, int64_t until)
+{
+    uint32_t seen;
+    while ((seen = th_atomic32_load_acquire(&waiter->word)) == 0) { /* [E1] */
+        if (th_sys_futex_wait(&waiter->word, 0, until) == -ETIMEDOUT)
+            (void)end_thread_wait(waiter, TH_WAKE_TIMER);
+    }
+    return (int)seen - 1;
+}
+
+int th_await(struct th_waiter *waiter, int64_t until)
+{
+    return waiter->task != NULL ? await_as_task(waiter, until) : await_as_thread(waiter, until);
+}
+
+bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
+{
+    if (waiter->task != NULL)
+        return th_unpark(waiter->task, waiter->epoch, reason);
+    if (!end_thread_wait(waiter, reason))
+        return false;
+    /* The waiter may be gone: only the futex's address is touched. */
+    (void)th_sys_futex_wake(&waiter->word, 1);
+    return true;
+}
