@@ -6,10 +6,10 @@
  *     void *value;
  *     int result = thrum_future_wait(&answer, &value);
  *
- * A future is pending, and then for ever done (a value, a result >= 0), failed (a result < 0) or cancelled (-ECANCELED).
- * It lives in its user's memory, or is created where several share it. Either way it may go away as soon as a wait for
- * it has returned a result, or thrum_future_state has said that it is over. One that calls are waiting for must not go
- * away before that.
+ * A future is pending, and then for ever done (a value, a result >= 0), failed (a result < 0), or cancelled
+ * (-ECANCELED).
+ * It lives in its user's memory, or is created where several share it. In either case it may go away as soon as a wait
+ * for it has returned a result, or thrum_future_state has said that it is over; not while calls are pending on it.
  *
  * All of it works from foreign threads too; setting, also from tasks that were posted.
  */
@@ -99,9 +99,9 @@ THRUM_API int thrum_future_state(const thrum_future *future);
 /* ---- What comes next ---- */
 
 /*
- * Calls call(arg, result) when the future is over, at once if it is, in the order of asking. It runs wherever the future
- * is set, on a task's or a foreign thread's stack, and holds up whoever sets it: start a task in it for what takes
- * longer. 0 or -ENOMEM. Never switches, unless the call does.
+ * Calls call(arg, result) when the future is over, at once if it is, in the order of asking. It runs wherever the
+ * future is set, on a task's or a foreign thread's stack, and holds up whoever sets it: start a task in it for what
+ * takes longer. 0 or -ENOMEM. Never switches, unless the call does.
  */
 THRUM_API THRUM_CHECKED int thrum_future_on_done(thrum_future *future, void (*call)(void *arg, int result), void *arg);
 

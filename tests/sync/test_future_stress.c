@@ -1,6 +1,6 @@
 /*
- * Futures under everybody at once: setters that contend, waits with deadlines and cancels, calls and chains. The ledger:
- * one setter of each future has won, every wait got that one's result or its own end, every call was made once.
+ * Futures under everybody at once: setters that contend, waits with deadlines and cancels, calls and chains. The
+ * ledger: one setter of each future has won, every wait got that one's result or its own end, every call was made once.
  */
 #include "task/harness.h"
 
