@@ -1,6 +1,6 @@
 /*
  * The workloads in thrum: what bench/compare runs beside the peers. Public headers only, and the library as it is
- * installed; tasks, groups, handles and sleep as a program would use them. What needs channels or a mutex is not here
+ * installed; tasks, groups, handles, sleep and the mutex as a program would use them. What needs channels is not here
  * yet, and `--list` does not name it.
  */
 #include "workload.h"
@@ -283,6 +283,37 @@ static void run_idle_mem(struct bench *b)
     bench_report(b, bytes, "bytes/task");
 }
 
+/* ---- mutex ------------------------------------------------------------------------------------------------------ */
+
+static thrum_mutex contended = THRUM_MUTEX_INIT;
+static uint64_t locks_each, locks_taken, guarded = BENCH_SEED;
+
+static int locking(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < locks_each; i++) {
+        must(thrum_mutex_lock(&contended));
+        guarded = bench_spin(guarded, BENCH_CRITICAL_STEPS);
+        locks_taken++;
+        thrum_mutex_unlock(&contended);
+    }
+    return 0;
+}
+
+static void run_mutex(struct bench *b)
+{
+    locks_each = bench_count(b, BENCH_LOCKS);
+    thrum_group group = THRUM_GROUP_INIT;
+    bench_start(b);
+    spawn_many(&group, BENCH_MUTEX_TASKS, locking, NULL);
+    join(&group);
+    bench_stop(b);
+    uint64_t locks = BENCH_MUTEX_TASKS * locks_each;
+    bench_check(b, "count", locks_taken, locks);
+    bench_check(b, "guarded value", guarded, bench_spin(BENCH_SEED, locks * BENCH_CRITICAL_STEPS));
+    bench_report_ns(b, locks);
+}
+
 /* ---- parallel_sum ----------------------------------------------------------------------------------------------- */
 
 struct part {
@@ -332,6 +363,7 @@ int main(int argc, char **argv)
         {.name = "spawn_yield", .run = run_spawn_yield},
         {.name = "skynet", .run = run_skynet},
         {.name = "fib", .run = run_fib},
+        {.name = "mutex", .run = run_mutex},
         {.name = "sleep_many", .run = run_sleep_many},
         {.name = "idle_mem", .run = run_idle_mem},
         {.name = "parallel_sum", .run = run_parallel_sum},

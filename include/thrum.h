@@ -9,6 +9,7 @@
 #include <thrum/base.h>
 #include <thrum/future.h>
 #include <thrum/local.h>
+#include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 
