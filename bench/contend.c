@@ -1,7 +1,7 @@
 /*
  * Contention: many tasks on one mutex for a while. Prints what an acquisition costs, the longest wait for one by the
- * clock and in CPU time of the process (which does not pass while others have its cores), how even the shares are (Jain's
- * index: 1 is even), and the CPU time used.
+ * clock and in CPU time of the process (which does not pass while others have its cores), how even the shares are
+ * (Jain's index: 1 is even), and the CPU time used.
  *
  *     bench_contend TASKS WORKERS SECONDS [STEPS [OUTSIDE]]
  *

@@ -2,9 +2,9 @@
  * What tasks meet at: mutex, semaphore, event, and more.
  *
  * All of it works in tasks and in plain threads, side by side: a task that waits lets others run, a thread blocks.
- * Each object lies in memory of your own, begins as its INIT says (or all zero, where that is what INIT is), and needs no
- * end. It may go away as soon as nobody is inside a call on it, and a call on it that has told others to go on (unlock,
- * release, set) does not look at it afterwards.
+ * Each object lies in memory of your own, begins as its INIT says (or all zero, where that is what INIT is), and needs
+ * no end. It may go away as soon as nobody is inside a call on it, and a call on it that has told others to go on
+ * (unlock, release, set) does not look at it afterwards.
  *
  * A call that waits returns -ECANCELED or -ETIMEDOUT when a scope of the calling task has ended, and has then taken
  * nothing. Where it need not wait it does not look: a mutex that is free can be locked in a task that is cancelled. The

@@ -15,15 +15,15 @@
  * Whoever acts on the object enters and takes places out (th_line_wake_first, th_line_wake_all).
  *
  * Invariants, inside the lock: a place is in the line from its append until a waker or its owner takes it out; a place
- * in a line lies on the stack of somebody who has still to enter the lock. So a waker may touch a place for as long as he
- * is inside, and, which matters more, who was woken goes on only when his waker has left: the object may be gone then.
- * Who finds by a plain load that he need not wait must hold to that too, by th_line_pass.
+ * in a line lies on the stack of somebody who has still to enter the lock. So a waker may touch a place for as long as
+ * he is inside, and, which matters more, who was woken goes on only when his waker has left: the object may be gone
+ * then. Who finds by a plain load that he need not wait must hold to that too, by th_line_pass.
  *
- *   [N1] release leave of the lock -> acquire of its word: who finds it free (th_line_pass) comes after whoever was in
+ * The edge is [L1] of base/lock.h: who finds the lock free comes after whoever was inside.
  *
  * Rejected: waking after the lock was left (a waiter that is cancelled meanwhile cannot tell when his waker has done
- * with his place); a lock per table of addresses as kernels have for their sleepers (a hash and a cold line for each wait,
- * to save four bytes).
+ * with his place); a lock per table of addresses as kernels have for their sleepers (a hash and a cold line for each
+ * wait, to save four bytes).
  *
  * Explored by tests/model (model_event, model_semaphore, model_mutex).
  */
@@ -57,13 +57,13 @@ TH_INLINE void th_line_enter(struct thrum_line_ *line)
 
 TH_INLINE void th_line_leave(struct thrum_line_ *line)
 {
-    th_lock_leave(th_line_lock(line)); /* [N1] */
+    th_lock_leave(th_line_lock(line));
 }
 
 /* Comes after whoever was inside when the caller saw what he did there. */
 TH_INLINE void th_line_pass(struct thrum_line_ *line)
 {
-    if (TH_LIKELY(th_atomic32_load_acquire(&th_line_lock(line)->word) == 0)) /* [N1] */
+    if (TH_LIKELY(th_atomic32_load_acquire(&th_line_lock(line)->word) == 0)) /* [L1] */
         return;
     th_line_enter(line);
     th_line_leave(line);

@@ -11,7 +11,7 @@ enum { LOCKED = 1, WAITING = 2, WOKEN = 4 };
 enum {
     PATIENCE_NS = TH_SHRUNK(1000000, 0), /* who has waited for so long is handed the lock */
     ROUND_NS = TH_SHRUNK(2000000, 0),    /* in which all who wait are handed it once */
-    ROUND_LEAST = 2,       /* few waiters count as so many, so that each round brings the clock's PATIENCE_NS */
+    ROUND_LEAST = 2, /* few waiters count as so many, so that each round brings the clock's PATIENCE_NS */
     LOOKS_IN = TH_SHRUNK(64, 1),
     LOOK_NS = 100000,        /* two looks at the clock should not be further apart */
     SPINS = TH_SHRUNK(6, 1), /* rounds of spinning, each twice as long as the one before */
@@ -258,7 +258,7 @@ static bool hand_over(thrum_mutex *mutex)
             th_line_remove(&mutex->line_, &seat->place);
             seat->is_granted = true;
             own(mutex, (struct th_holder){seat->self.who, NULL});
-            th_atomic32_store_release(word_of(mutex), LOCKED | woken | waiting_bit(mutex)); /* [U1] */
+            th_atomic32_store_relaxed(word_of(mutex), LOCKED | woken | waiting_bit(mutex));
             return true;
         }
         seat = (struct seat *)seat->place.next;

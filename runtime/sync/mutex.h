@@ -17,27 +17,28 @@
  *
  * "In the line": its lock is held; WAITING and WOKEN change only there.
  *
- * Invariant: not LOCKED and somebody sleeps in line => WOKEN. So a wake is owed by whoever takes LOCKED away without it,
- * and by whoever takes WOKEN away.
+ * Invariant: not LOCKED and somebody sleeps in line => WOKEN. So a wake is owed by whoever takes LOCKED away without
+ * it, and by whoever takes WOKEN away.
  *
- * Barging keeps a lock that is taken often on one core, where a lock and an unlock are two operations in its cache; handing
- * it over each time would be a switch each time, and most often a way to another core. What barging does to those who
- * wait is bounded by the clock: once the first in line has been there for PATIENCE_NS he is handed the lock, but handing
- * over happens at most COUNT times in ROUND_NS, where COUNT is how many wait. So all who wait are served within about
- * ROUND_NS however many there are, and the price is a switch each ROUND_NS / COUNT. The line is kept in order of coming:
- * who is woken and comes too late has his old place.
+ * Barging keeps a lock that is taken often on one core, where a lock and an unlock are two operations in its cache;
+ * handing it over each time would be a switch each time, and most often a way to another core. What barging does to
+ * those who wait is bounded by the clock: once the first in line has been there for PATIENCE_NS he is handed the lock,
+ * but handing over happens at most COUNT times in ROUND_NS, where COUNT is how many wait. So all who wait are served
+ * within about ROUND_NS however many there are, and the price is a switch each ROUND_NS / COUNT. The line is kept in
+ * order of coming: who is woken and comes too late has his old place.
  *
- * The clock is read by the unlocker, once in LOOKS_IN unlocks that found somebody on his way (more often where these take
- * long), since that somebody may be behind the unlocker in the queue of the same worker.
+ * The clock is read by the unlocker, once in LOOKS_IN unlocks that found somebody on his way (more often where these
+ * take long), since that somebody may be behind the unlocker in the queue of the same worker.
  *
  * A waiter spins first, but only if who has the lock runs on another core, as far as `where` tells.
  *
- *   [U1] release word without LOCKED, or with is_granted under the line's lock -> acquire of LOCKED: what the last holder
- *        wrote is seen by the next
+ *   [U1] release word without LOCKED -> acquire LOCKED: what the last holder wrote is seen by the next; where the lock
+ *   is
+ *        handed over, by the lock of the line
  *
- * Rejected, with 64 tasks on two workers around 20 ns of work; figures in runtime/README.md: handing over at each unlock;
- * waking at each unlock, with nothing to say that somebody is on his way; a line that woken ones join again at its end
- * (waits grow with the line, prototype: 70 ms).
+ * Rejected, with 64 tasks on two workers around 20 ns of work; figures in runtime/README.md: handing over at each
+ * unlock; waking at each unlock, with nothing to say that somebody is on his way; a line that woken ones join again at
+ * its end (waits grow with the line, prototype: 70 ms).
  *
  * Explored by tests/model (model_mutex).
  */

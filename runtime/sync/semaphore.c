@@ -7,13 +7,14 @@
  *   acquire                 permits > 0       - 1            has one
  *   acquire, in the line    permits = 0       + WAITING      waits
  *   release                 no WAITING        + 1
- *   release, in the line    WAITING           the same       hands it to the first in line; takes WAITING away with the last
- *   who leaves the line     WAITING           - WAITING      if he was the last
+ *   release, in the line    WAITING           the same       hands it to the first in line; takes WAITING away with the
+ *   last who leaves the line     WAITING           - WAITING      if he was the last
  *
- * "In the line": its lock is held; WAITING changes only there. Invariant: WAITING => permits = 0, and WAITING outside of
- * the lock <=> somebody is in line. So nobody overtakes: who comes first gets the first permit.
+ * "In the line": its lock is held; WAITING changes only there. Invariant: WAITING => permits = 0, and WAITING outside
+ * of the lock <=> somebody is in line. So nobody overtakes: who comes first gets the first permit.
  *
- *   [S1] release word in release -> acquire word in acquire: what was done before a release is seen by who gets the permit;
+ *   [Y1] release word in release -> acquire word in acquire: what was done before a release is seen by who gets the
+ *   permit;
  *        a permit that is handed over goes by the line's lock
  *
  * A release that adds to the word touches the semaphore no more.
@@ -38,7 +39,7 @@ static bool take(thrum_semaphore *semaphore)
 {
     uint32_t seen = th_atomic32_load_relaxed(word_of(semaphore));
     while (seen >= ONE) {
-        if (th_atomic32_cas_acquire(word_of(semaphore), &seen, seen - ONE)) /* [S1] */
+        if (th_atomic32_cas_acquire(word_of(semaphore), &seen, seen - ONE)) /* [Y1] */
             return true;
     }
     return false;
@@ -50,7 +51,7 @@ static bool take_or_announce(thrum_semaphore *semaphore)
     uint32_t seen = th_atomic32_load_relaxed(word_of(semaphore));
     for (;;) {
         if (seen >= ONE) {
-            if (th_atomic32_cas_acquire(word_of(semaphore), &seen, seen - ONE)) /* [S1] */
+            if (th_atomic32_cas_acquire(word_of(semaphore), &seen, seen - ONE)) /* [Y1] */
                 return true;
         } else if (seen == WAITING || th_atomic32_cas_relaxed(word_of(semaphore), &seen, WAITING)) {
             return false;
@@ -120,7 +121,7 @@ int thrum_semaphore_release(thrum_semaphore *semaphore)
             seen = th_atomic32_load_relaxed(word_of(semaphore));
         } else if (seen / ONE >= most) {
             return -EOVERFLOW;
-        } else if (th_atomic32_cas_release(word_of(semaphore), &seen, seen + ONE)) { /* [S1] */
+        } else if (th_atomic32_cas_release(word_of(semaphore), &seen, seen + ONE)) { /* [Y1] */
             return 0;
         }
     }

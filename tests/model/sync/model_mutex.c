@@ -1,8 +1,9 @@
 /*
- * sync/mutex: one at a time, whoever waits gets it in the end, however waits end, and the last unlock is the last touch.
+ * sync/mutex: one at a time, whoever waits gets it in the end, however waits end, and the last unlock is the last
+ * touch.
  *
- * The clock's limits are 0 here, so that an unlocker hands the lock over whenever it looks, and looks every second time;
- * each execution chooses whether the first look comes at once.
+ * The clock's limits are 0 here, so that an unlocker hands the lock over whenever it looks, and looks every second
+ * time; each execution chooses whether the first look comes at once.
  */
 #include "model/sync/waits.h"
 

@@ -1,6 +1,6 @@
 /*
- * Waiting as task/await.h promises it, for models of what stands on it: a word for each thread that outlives its waits, as
- * a task's does, with epochs, and a cancel that stays. Included by one source of a program.
+ * Waiting as task/await.h promises it, for models of what stands on it: a word for each thread that outlives its waits,
+ * as a task's does, with epochs, and a cancel that stays. Included by one source of a program.
  */
 #ifndef MODEL_SYNC_WAITS_H
 #define MODEL_SYNC_WAITS_H
