@@ -46,9 +46,9 @@ typedef struct thrum_chan {
  * A channel in memory of one's own, for `capacity` items of `item_bytes` each: items points to that many bytes (NULL
  * where the capacity is 0). As a constant, for static channels; thrum_chan_init does the same at run time.
  */
-#define THRUM_CHAN_INIT(items, item_bytes, capacity)                                                                \
-    {                                                                                                               \
-        0, 0, 0, (capacity), {0, 0}, {0, 0}, (unsigned char *)(items), 0, 0, (uint32_t)(item_bytes), 0, 0           \
+#define THRUM_CHAN_INIT(items, item_bytes, capacity)                                                      \
+    {                                                                                                     \
+        0, 0, 0, (capacity), {0, 0}, {0, 0}, (unsigned char *)(items), 0, 0, (uint32_t)(item_bytes), 0, 0 \
     }
 
 /* Never switches. */
@@ -63,8 +63,8 @@ THRUM_API THRUM_CHECKED int thrum_chan_create(thrum_chan **chan, size_t item_byt
 THRUM_API void thrum_chan_destroy(thrum_chan *chan); /* NULL is fine */
 
 /*
- * Sends a copy of *item; waits while the channel is full. 0; -EPIPE if it is closed, also while waiting (the item was not
- * taken then). May switch. May be cancelled: the item was not taken then.
+ * Sends a copy of *item; waits while the channel is full. 0; -EPIPE if it is closed, also while waiting. May switch,
+ * may be cancelled. Unless the result is 0 the item was not taken.
  */
 THRUM_API THRUM_CHECKED int thrum_chan_send(thrum_chan *chan, const void *item);
 
@@ -83,8 +83,8 @@ THRUM_API THRUM_CHECKED int thrum_chan_try_receive(thrum_chan *chan, void *item)
 THRUM_API THRUM_CHECKED int thrum_chan_send_many(thrum_chan *chan, const void *items, size_t count);
 THRUM_API THRUM_CHECKED int thrum_chan_receive_many(thrum_chan *chan, void *items, size_t count);
 
-/* Nobody sends any more: receivers get what is left, then -EPIPE; whoever waits to send gets -EPIPE at once. Closing again
- * does nothing. Never switches. */
+/* Nobody sends any more: receivers get what is left, then -EPIPE; whoever waits to send gets -EPIPE at once. Closing
+ * again does nothing. Never switches. */
 THRUM_API void thrum_chan_close(thrum_chan *chan);
 THRUM_API bool thrum_chan_is_closed(const thrum_chan *chan);
 
@@ -97,38 +97,38 @@ THRUM_API size_t thrum_chan_capacity(const thrum_chan *chan);
  * numbers_send(chan, 5), numbers_receive(chan, &number), numbers_try_send, numbers_try_receive, numbers_close: as those
  * above, but that items have their type. `chan.of` is the channel itself, for select and the rest.
  */
-#define THRUM_CHANNEL_OF(name, type)                                                               \
-    typedef struct name {                                                                          \
-        thrum_chan *of;                                                                            \
-    } name;                                                                                        \
-    THRUM_TYPED_ THRUM_CHECKED int name##_create(name *chan, size_t capacity)                      \
-    {                                                                                              \
-        return thrum_chan_create(&chan->of, sizeof(type), capacity);                               \
-    }                                                                                              \
-    THRUM_TYPED_ void name##_destroy(name chan)                                                    \
-    {                                                                                              \
-        thrum_chan_destroy(chan.of);                                                               \
-    }                                                                                              \
-    THRUM_TYPED_ THRUM_CHECKED int name##_send(name chan, type item)                               \
-    {                                                                                              \
-        return thrum_chan_send(chan.of, &item);                                                    \
-    }                                                                                              \
-    THRUM_TYPED_ THRUM_CHECKED int name##_receive(name chan, type *item)                           \
-    {                                                                                              \
-        return thrum_chan_receive(chan.of, item);                                                  \
-    }                                                                                              \
-    THRUM_TYPED_ THRUM_CHECKED int name##_try_send(name chan, type item)                           \
-    {                                                                                              \
-        return thrum_chan_try_send(chan.of, &item);                                                \
-    }                                                                                              \
-    THRUM_TYPED_ THRUM_CHECKED int name##_try_receive(name chan, type *item)                       \
-    {                                                                                              \
-        return thrum_chan_try_receive(chan.of, item);                                              \
-    }                                                                                              \
-    THRUM_TYPED_ void name##_close(name chan)                                                      \
-    {                                                                                              \
-        thrum_chan_close(chan.of);                                                                 \
-    }                                                                                              \
+#define THRUM_CHANNEL_OF(name, type)                                          \
+    typedef struct name {                                                     \
+        thrum_chan *of;                                                       \
+    } name;                                                                   \
+    THRUM_TYPED_ THRUM_CHECKED int name##_create(name *chan, size_t capacity) \
+    {                                                                         \
+        return thrum_chan_create(&chan->of, sizeof(type), capacity);          \
+    }                                                                         \
+    THRUM_TYPED_ void name##_destroy(name chan)                               \
+    {                                                                         \
+        thrum_chan_destroy(chan.of);                                          \
+    }                                                                         \
+    THRUM_TYPED_ THRUM_CHECKED int name##_send(name chan, type item)          \
+    {                                                                         \
+        return thrum_chan_send(chan.of, &item);                               \
+    }                                                                         \
+    THRUM_TYPED_ THRUM_CHECKED int name##_receive(name chan, type *item)      \
+    {                                                                         \
+        return thrum_chan_receive(chan.of, item);                             \
+    }                                                                         \
+    THRUM_TYPED_ THRUM_CHECKED int name##_try_send(name chan, type item)      \
+    {                                                                         \
+        return thrum_chan_try_send(chan.of, &item);                           \
+    }                                                                         \
+    THRUM_TYPED_ THRUM_CHECKED int name##_try_receive(name chan, type *item)  \
+    {                                                                         \
+        return thrum_chan_try_receive(chan.of, item);                         \
+    }                                                                         \
+    THRUM_TYPED_ void name##_close(name chan)                                 \
+    {                                                                         \
+        thrum_chan_close(chan.of);                                            \
+    }                                                                         \
     typedef struct name name
 
 #define THRUM_TYPED_ __attribute__((unused)) static inline

@@ -25,6 +25,11 @@ struct th_latch {
 
 void th_latch_wait(struct th_latch *latch);
 
+/* The turn-th turn of waiting for a word to become another than `now`, which nobody wakes for: spins at first, then
+ * gives the core away, then naps. For what somebody does within some tens of nanoseconds, unless he was taken off his
+ * core. */
+void th_latch_pause(th_atomic32 *word, uint32_t now, uint32_t turn);
+
 TH_INLINE bool th_latch_try(struct th_latch *latch)
 {
     uint32_t free = 0;

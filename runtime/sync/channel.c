@@ -1,4 +1,4 @@
-#include "sync/channel.h"
+#include "sync/exchange.h"
 
 #include "base/sys.h"
 
@@ -156,13 +156,13 @@ static TH_NOINLINE int give_up(thrum_chan *chan, enum th_side side, struct th_en
     return code;
 }
 
-/* Whoever has won it still moves the item. */
-static TH_NOINLINE void wait_for_item(thrum_chan *chan)
+/* The channel itself may be gone by now: whoever moved the item may have given it up. */
+int th_chan_finished(struct th_entry *entry)
 {
-    if (TH_MUTANT(channel_does_not_wait_for_the_item))
-        return;
-    enter(chan);
-    leave(chan);
+    uint32_t turn = 0;
+    while (th_atomic32_load_acquire(&entry->is_done) == 0 && !TH_MUTANT(channel_does_not_wait_for_the_item)) /* [N1] */
+        th_latch_pause(&entry->is_done, 0, turn++);
+    return entry->result;
 }
 
 int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
@@ -183,9 +183,7 @@ int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
     code = th_await(&waiter, TH_SYS_FOREVER);
     if (TH_UNLIKELY(code < 0))
         return give_up(chan, side, &entry, code);
-    if (TH_UNLIKELY(th_atomic32_load_acquire(&entry.is_done) == 0)) /* [N1] */
-        wait_for_item(chan);
-    return entry.result;
+    return th_chan_finished(&entry);
 }
 
 /* ---- Sending and receiving ---- */

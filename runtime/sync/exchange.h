@@ -11,8 +11,8 @@
  *   1. the entry leaves the list, and its waiter is won (task/await.h). Where that fails something else was quicker
  *      (a cancel, a deadline, another case of a select) and the next one is tried: nothing has moved yet.
  *   2. the item moves, the result is written.
- *   3. `is_done`. The waiter goes on from step 1, perhaps at once on another worker: it looks at is_done, and where that
- *      is not set yet it takes the latch and leaves it again.
+ *   3. `is_done`. The waiter runs from step 1 on, perhaps at once on another worker, and waits for that: for a word
+ *      in its own memory and not for the latch, since the channel may be given up by whoever has just moved the item.
  * So an item is taken from its sender if and only if a receiver, or the store, has it; and who gave up waiting, which he
  * knows from th_await, has lost none.
  *
@@ -29,8 +29,8 @@
  *
  * Key: c constant, q the channel's latch, a atomic (written under the latch).
  */
-#ifndef TH_SYNC_CHANNEL_H
-#define TH_SYNC_CHANNEL_H
+#ifndef TH_SYNC_EXCHANGE_H
+#define TH_SYNC_EXCHANGE_H
 
 #include <thrum/channel.h>
 
@@ -83,6 +83,9 @@ int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item, const stru
 /* Latch held. */
 void th_chan_enlist(thrum_chan *chan, enum th_side side, struct th_entry *entry);
 void th_chan_delist(thrum_chan *chan, enum th_side side, struct th_entry *entry);
+
+/* The entry's waiter was won: the result, once the item has moved. */
+int th_chan_finished(struct th_entry *entry);
 
 /* Latch held: sends or receives one item, waiting for it; leaves the latch. */
 int th_chan_wait(thrum_chan *chan, enum th_side side, void *item);
