@@ -1,7 +1,7 @@
 /*
  * The workloads in thrum: what bench/compare runs beside the peers. Public headers only, and the library as it is
- * installed; tasks, groups, handles, channels and sleep as a program would use them. What needs a mutex is not here yet,
- * and `--list` does not name it.
+ * installed; tasks, groups, handles, channels and sleep as a program would use them. What needs a mutex is not here
+ * yet, and `--list` does not name it.
  */
 #include "workload.h"
 

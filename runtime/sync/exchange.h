@@ -11,10 +11,10 @@
  *   1. the entry leaves the list, and its waiter is won (task/await.h). Where that fails something else was quicker
  *      (a cancel, a deadline, another case of a select) and the next one is tried: nothing has moved yet.
  *   2. the item moves, the result is written.
- *   3. `is_done`. The waiter runs from step 1 on, perhaps at once on another worker, and waits for that: for a word
- *      in its own memory and not for the latch, since the channel may be given up by whoever has just moved the item.
- * So an item is taken from its sender if and only if a receiver, or the store, has it; and who gave up waiting, which he
- * knows from th_await, has lost none.
+ *   3. `is_done`. The waiter runs from step 1 on, perhaps at once on another worker, and waits for that, a word in its
+ *      own memory: not for the latch, since the channel may be given up by whoever has just moved the item.
+ * So an item is taken from its sender if and only if a receiver, or the store, has it; and who gave up waiting, which
+ * he knows from th_await, has lost none.
  *
  *   [N1] release is_done -> acquire is_done: the waiter sees the item and the result
  *
@@ -25,7 +25,7 @@
  * write over the winner's item); a lock-free ring (the hand-over to waiting receivers needs the lists anyway, and the
  * latch costs one read-modify-write, as the ring would).
  *
- * Explored by tests/model (model_channel, model_select).
+ * Explored by tests/model (model_channel).
  *
  * Key: c constant, q the channel's latch, a atomic (written under the latch).
  */
