@@ -1,6 +1,6 @@
 /*
- * Waiting as task/await.h promises it, played by the checker's threads: a word for each of them that outlives its waits,
- * as a task's does, so that a wait can be cancelled by whoever knows the thread. One wait for each thread.
+ * Waiting as task/await.h promises it, played by the checker's threads: a word for each of them that outlives its
+ * waits, as a task's does, so that a wait can be cancelled by whoever knows the thread. One wait for each thread.
  */
 #ifndef MODEL_PLAYED_WAITS_H
 #define MODEL_PLAYED_WAITS_H
