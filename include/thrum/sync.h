@@ -116,8 +116,8 @@ THRUM_API THRUM_CHECKED int thrum_semaphore_acquire_until(thrum_semaphore *semap
 /* Takes a permit if there is one now. 0, or -EAGAIN. Never switches. */
 THRUM_API THRUM_CHECKED int thrum_semaphore_try_acquire(thrum_semaphore *semaphore);
 
-/* Gives a permit back, or one more. 0; -EOVERFLOW if there are as many already as a bounded one began with, or 2^31 - 1.
- * Never switches. */
+/* Gives a permit back, or one more. 0; -EOVERFLOW if there are as many already as a bounded one began with, or
+ * 2^31 - 1. Never switches. */
 THRUM_API int thrum_semaphore_release(thrum_semaphore *semaphore);
 
 /* How many permits there are at the moment. Never switches. */

@@ -4,7 +4,7 @@
  * The bit is written inside the line's lock alone. Who finds it set goes on without waiting, but not before the setter
  * has left (sync/line.h): an event often lies on the stack of the one who waits.
  *
- *   [J1] release bit -> acquire bit: what the setter did before is seen, also by who had not to wait
+ *   [O1] release bit -> acquire bit: what the setter did before is seen, also by who had not to wait
  *
  * Explored by tests/model (model_event).
  */
@@ -22,7 +22,7 @@ static th_atomic32 *word_of(const thrum_event *event)
 
 bool thrum_event_is_set(const thrum_event *event)
 {
-    return th_atomic32_load_acquire(word_of(event)) != 0; /* [J1] */
+    return th_atomic32_load_acquire(word_of(event)) != 0; /* [O1] */
 }
 
 int thrum_event_wait_until(thrum_event *event, thrum_time when)
@@ -61,7 +61,7 @@ int thrum_event_wait(thrum_event *event)
 void thrum_event_set(thrum_event *event)
 {
     th_line_enter(&event->line_);
-    th_atomic32_store_release(word_of(event), 1); /* [J1] */
+    th_atomic32_store_release(word_of(event), 1); /* [O1] */
     th_line_wake_all(&event->line_, TH_WAKE_PLAIN);
     th_line_leave(&event->line_);
 }

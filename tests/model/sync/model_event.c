@@ -2,6 +2,7 @@
  * sync/event and sync/line: who waits goes on once the event is set, sees what the setter did, and may then give the
  * event's memory back; a wait that is cancelled meanwhile leaves nothing behind.
  */
+#include "model/sync/nobody.h"
 #include "model/sync/waits.h"
 
 #include <thrum/sync.h>
@@ -20,7 +21,7 @@ static void wait_for_sure(void *arg)
 {
     (void)arg;
     MODEL_CHECK_EQ(thrum_event_wait(&event), 0);
-    use_the_stack();
+    wait_reuse_stack();
     MODEL_CHECK_EQ(payload, 1);
 }
 
@@ -28,11 +29,16 @@ static void wait_or_be_cancelled(void *arg)
 {
     (void)arg;
     int code = thrum_event_wait(&event);
-    use_the_stack();
+    wait_reuse_stack();
     if (code == 0)
         MODEL_CHECK_EQ(payload, 1);
     else
         MODEL_CHECK_EQ(code, -ECANCELED);
+}
+
+static void cancel_thread(void *thread)
+{
+    wait_cancel((int)(intptr_t)thread);
 }
 
 #define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
@@ -59,7 +65,7 @@ MODEL(event_goes_once_it_was_awaited, .modes = ALL, .preemptions = 3)
 MODEL(event_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spurious = MODEL_NONE)
 {
     th_model_thread(set, NULL);
-    th_model_thread(waits_cancel, (void *)0);
+    th_model_thread(cancel_thread, (void *)0);
     wait_or_be_cancelled(NULL);
     th_model_join_all();
     MODEL_CHECK(event.line_.first_ == NULL);
@@ -68,7 +74,7 @@ MODEL(event_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spurio
 MODEL(event_one_of_two_waits_is_cancelled, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     int waiter = th_model_thread(wait_or_be_cancelled, NULL);
-    th_model_thread(waits_cancel, (void *)(uintptr_t)waiter);
+    th_model_thread(cancel_thread, (void *)(uintptr_t)waiter);
     th_model_thread(set, NULL);
     wait_for_sure(NULL);
 }

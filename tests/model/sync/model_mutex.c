@@ -5,6 +5,7 @@
  * The clock's limits are 0 here, so that an unlocker hands the lock over whenever it looks, and looks every second
  * time; each execution chooses whether the first look comes at once.
  */
+#include "model/sync/nobody.h"
 #include "model/sync/waits.h"
 
 #include <thrum/sync.h>
@@ -32,7 +33,7 @@ static void lock_for_sure(void *arg)
 {
     (void)arg;
     MODEL_CHECK_EQ(thrum_mutex_lock(&mutex), 0);
-    use_the_stack();
+    wait_reuse_stack();
     be_inside();
     thrum_mutex_unlock(&mutex);
 }
@@ -55,7 +56,7 @@ static void lock_or_be_cancelled(void *arg)
 {
     (void)arg;
     int code = thrum_mutex_lock(&mutex);
-    use_the_stack();
+    wait_reuse_stack();
     MODEL_CHECK(code == 0 || code == -ECANCELED);
     if (code < 0)
         return;
@@ -66,7 +67,7 @@ static void lock_or_be_cancelled(void *arg)
 static void lock_until(void *arg)
 {
     int code = thrum_mutex_lock_until(&mutex, (int64_t)(intptr_t)arg);
-    use_the_stack();
+    wait_reuse_stack();
     MODEL_CHECK(code == 0 || code == -ETIMEDOUT);
     if (code < 0)
         return;
@@ -81,6 +82,11 @@ static void try_lock(void *arg)
         return;
     be_inside();
     thrum_mutex_unlock(&mutex);
+}
+
+static void cancel_thread(void *thread)
+{
+    wait_cancel((int)(intptr_t)thread);
 }
 
 #define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
@@ -113,7 +119,7 @@ MODEL(mutex_cancelled_waiter_passes_the_wake_on, .preemptions = 2, .stale = 1, .
     MODEL_CHECK_EQ(thrum_mutex_try_lock(&mutex), 0);
     int cancelled = th_model_thread(lock_or_be_cancelled, NULL);
     th_model_thread(lock_for_sure, NULL);
-    th_model_thread(waits_cancel, (void *)(uintptr_t)cancelled);
+    th_model_thread(cancel_thread, (void *)(uintptr_t)cancelled);
     be_inside();
     thrum_mutex_unlock(&mutex);
     th_model_join_all();
@@ -126,7 +132,7 @@ MODEL(mutex_cancel_meets_unlock, .modes = ALL, .preemptions = 3, .stale = 2, .sp
     set_up();
     MODEL_CHECK_EQ(thrum_mutex_try_lock(&mutex), 0);
     int cancelled = th_model_thread(lock_or_be_cancelled, NULL);
-    th_model_thread(waits_cancel, (void *)(uintptr_t)cancelled);
+    th_model_thread(cancel_thread, (void *)(uintptr_t)cancelled);
     be_inside();
     thrum_mutex_unlock(&mutex);
     lock_for_sure(NULL);
@@ -169,3 +175,5 @@ MODEL(mutex_goes_after_the_last_unlock, .modes = ALL, .preemptions = 3, .stale =
     th_model_thread(use_and_free, NULL);
     use_and_free(NULL);
 }
+
+MODEL_SURVIVES("[A1]", "no stacks are opened while these threads run")

@@ -1,6 +1,7 @@
 /*
  * sync/semaphore: no permit is lost or made, whether it is taken, handed over, or its taker is cancelled.
  */
+#include "model/sync/nobody.h"
 #include "model/sync/waits.h"
 
 #include <thrum/sync.h>
@@ -12,7 +13,7 @@ static void use_for_sure(void *arg)
 {
     (void)arg;
     MODEL_CHECK_EQ(thrum_semaphore_acquire(&one), 0);
-    use_the_stack();
+    wait_reuse_stack();
     MODEL_CHECK_EQ(++inside, 1);
     inside--;
     MODEL_CHECK_EQ(thrum_semaphore_release(&one), 0);
@@ -22,13 +23,18 @@ static void use_or_be_cancelled(void *arg)
 {
     (void)arg;
     int code = thrum_semaphore_acquire(&one);
-    use_the_stack();
+    wait_reuse_stack();
     MODEL_CHECK(code == 0 || code == -ECANCELED);
     if (code < 0)
         return;
     MODEL_CHECK_EQ(++inside, 1);
     inside--;
     MODEL_CHECK_EQ(thrum_semaphore_release(&one), 0);
+}
+
+static void cancel_thread(void *thread)
+{
+    wait_cancel((int)(intptr_t)thread);
 }
 
 #define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
@@ -44,7 +50,7 @@ MODEL(semaphore_one_permit_for_two, .modes = ALL, .preemptions = 3, .stale = 2, 
 MODEL(semaphore_permit_meets_cancel, .modes = ALL, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     int cancelled = th_model_thread(use_or_be_cancelled, NULL);
-    th_model_thread(waits_cancel, (void *)(uintptr_t)cancelled);
+    th_model_thread(cancel_thread, (void *)(uintptr_t)cancelled);
     use_for_sure(NULL);
     th_model_join_all();
     MODEL_CHECK_EQ(one.word_, 2);
@@ -55,7 +61,7 @@ MODEL(semaphore_cancelled_waiter_leaves_the_permit_to_another, .preemptions = 2,
     MODEL_CHECK_EQ(thrum_semaphore_try_acquire(&one), 0);
     int cancelled = th_model_thread(use_or_be_cancelled, NULL);
     th_model_thread(use_for_sure, NULL);
-    th_model_thread(waits_cancel, (void *)(uintptr_t)cancelled);
+    th_model_thread(cancel_thread, (void *)(uintptr_t)cancelled);
     MODEL_CHECK_EQ(thrum_semaphore_release(&one), 0);
     th_model_join_all();
     MODEL_CHECK_EQ(one.word_, 2);
@@ -65,7 +71,7 @@ static void wait_a_while(void *arg)
 {
     (void)arg;
     int code = thrum_semaphore_acquire_until(&none, 1000);
-    use_the_stack();
+    wait_reuse_stack();
     MODEL_CHECK(code == 0 || code == -ETIMEDOUT);
     if (code < 0)
         th_model_done(0);

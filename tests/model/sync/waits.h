@@ -1,6 +1,9 @@
 /*
- * Waiting as task/await.h promises it, for models of what stands on it: a word for each thread that outlives its waits,
- * as a task's does, with epochs, and a cancel that stays. Included by one source of a program.
+ * Waiting, played as task/await.h promises it, for models of what stands on it: one word for each thread, which
+ * outlives its waits as a task's does, and a cancel that stays.
+ *
+ *   word = { is_cancelled : 1, epoch : 15, state : 16 }      state: idle, waiting, waiting firmly (cancels
+ *                                                            do not end it), or 3 + the reason it was ended for
  */
 #ifndef MODEL_SYNC_WAITS_H
 #define MODEL_SYNC_WAITS_H
@@ -8,101 +11,98 @@
 #include "model/model.h"
 
 #include "base/sys.h"
-#include "fiber/stack.h"
 #include "task/await.h"
-#include "task/waiting.h"
 
 #include <errno.h>
 
-/* No stack is a fiber's: everybody is a thread. */
-struct th_stack_arena th_stack_arena;
+enum { WAIT_IDLE, WAIT_ON, WAIT_FIRMLY, WAIT_ENDED };
+enum { WAIT_STATES = 0xffff, WAIT_EPOCH = 0x10000, WAIT_CANCELLED = 0x80000000u };
 
-enum { WAITS_OVER, WAITS_ON, WAITS_FIRMLY, WAITS_WON }; /* ... + reason; in the low byte of a word */
+static th_atomic32 wait_words[MODEL_THREADS];
 
-static struct {
-    th_atomic32 word; /* epoch << 8 | state */
-    th_atomic32 is_cancelled;
-} waits_of[MODEL_THREADS];
-
-static void waits_begin(struct th_waiter *waiter, uint32_t state)
+static uint32_t wait_epoch(uint32_t word)
 {
-    uint32_t self = (uint32_t)th_model_self();
-    uint32_t epoch = (th_atomic32_load_relaxed(&waits_of[self].word) >> 8) + 1;
-    th_atomic32_store_seqcst(&waits_of[self].word, epoch << 8 | state);
-    waiter->epoch = epoch * MODEL_THREADS + self;
+    return word & ~(WAIT_CANCELLED | (uint32_t)WAIT_STATES);
+}
+
+/* In the waiter's epoch: which thread's, and the word's epoch. */
+static th_atomic32 *wait_word(const struct th_waiter *waiter)
+{
+    return &wait_words[waiter->epoch & WAIT_STATES];
 }
 
 int th_await_begin(struct th_waiter *waiter)
 {
-    waits_begin(waiter, WAITS_ON);
-    if (th_atomic32_load_seqcst(&waits_of[th_model_self()].is_cancelled) == 0)
-        return 0;
-    th_await_abandon(waiter);
-    return -ECANCELED;
+    uint32_t me = (uint32_t)th_model_self(), seen = th_atomic32_load_relaxed(&wait_words[me]), epoch;
+    do {
+        if ((seen & WAIT_CANCELLED) != 0)
+            return -ECANCELED;
+        epoch = wait_epoch(seen) + WAIT_EPOCH;
+    } while (!th_atomic32_cas_acquire(&wait_words[me], &seen, epoch | WAIT_ON));
+    waiter->task = NULL;
+    waiter->epoch = epoch | me;
+    return 0;
+}
+
+TH_UNUSED static bool wait_is_on(uint32_t word)
+{
+    return (word & WAIT_STATES) == WAIT_ON || (word & WAIT_STATES) == WAIT_FIRMLY;
 }
 
 void th_await_begin_firmly(struct th_waiter *waiter)
 {
-    waits_begin(waiter, WAITS_FIRMLY);
+    uint32_t me = (uint32_t)th_model_self(), seen = th_atomic32_load_relaxed(&wait_words[me]), epoch;
+    do
+        epoch = wait_epoch(seen) + WAIT_EPOCH;
+    while (!th_atomic32_cas_acquire(&wait_words[me], &seen, (seen & WAIT_CANCELLED) | epoch | WAIT_FIRMLY));
+    waiter->task = NULL;
+    waiter->epoch = epoch | me;
 }
 
 void th_await_abandon(struct th_waiter *waiter)
 {
-    uint32_t self = (uint32_t)th_model_self();
     (void)waiter;
-    uint32_t word = th_atomic32_load_relaxed(&waits_of[self].word);
-    th_atomic32_store_relaxed(&waits_of[self].word, word >> 8 << 8 | WAITS_OVER);
-}
-
-static bool waits_win(uint32_t of, uint32_t seen, uint32_t reason)
-{
-    if (!th_atomic32_cas_acqrel(&waits_of[of].word, &seen, seen >> 8 << 8 | (WAITS_WON + reason)))
-        return false;
-    (void)th_sys_futex_wake(&waits_of[of].word, 1);
-    return true;
-}
-
-bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
-{
-    uint32_t of = waiter->epoch % MODEL_THREADS, epoch = waiter->epoch / MODEL_THREADS;
-    return waits_win(of, epoch << 8 | WAITS_ON, reason) || waits_win(of, epoch << 8 | WAITS_FIRMLY, reason);
 }
 
 int th_await(struct th_waiter *waiter, int64_t until)
 {
-    uint32_t of = waiter->epoch % MODEL_THREADS, seen;
-    while (((seen = th_atomic32_load_acquire(&waits_of[of].word)) & 0xff) < WAITS_WON) {
-        if (th_sys_futex_wait(&waits_of[of].word, seen, until) == -ETIMEDOUT)
-            (void)waits_win(of, seen, TH_WAKE_TIMER);
+    th_atomic32 *word = wait_word(waiter);
+    uint32_t seen;
+    while (wait_is_on(seen = th_atomic32_load_acquire(word))) {
+        if (th_sys_futex_wait(word, seen, until) == -ETIMEDOUT)
+            (void)th_await_wake(waiter, TH_WAKE_TIMER);
     }
-    uint32_t reason = (seen & 0xff) - WAITS_WON;
-    return reason == TH_WAKE_CANCEL ? -ECANCELED : (int)reason;
+    int reason = (int)(seen & WAIT_STATES) - WAIT_ENDED;
+    return reason == TH_WAKE_CANCEL ? -ECANCELED : reason;
 }
 
-/* Cancels a thread: the wait that it is in, and those to come. */
-TH_UNUSED static void waits_cancel(void *thread)
+bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
 {
-    uint32_t of = (uint32_t)(uintptr_t)thread;
-    th_atomic32_store_seqcst(&waits_of[of].is_cancelled, 1);
-    uint32_t seen = th_atomic32_load_seqcst(&waits_of[of].word);
-    if ((seen & 0xff) == WAITS_ON)
-        (void)waits_win(of, seen, TH_WAKE_CANCEL);
+    th_atomic32 *word = wait_word(waiter);
+    uint32_t epoch = wait_epoch(waiter->epoch), seen = th_atomic32_load_relaxed(word);
+    do {
+        if (wait_epoch(seen) != epoch || !wait_is_on(seen))
+            return false;
+    } while (!th_atomic32_cas_acqrel(word, &seen, (seen & WAIT_CANCELLED) | epoch | (WAIT_ENDED + reason)));
+    (void)th_sys_futex_wake(word, 1);
+    return true;
 }
 
-void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
+/* Cancels a thread: its wait, if one is on, and those to come. */
+TH_UNUSED static void wait_cancel(int thread)
 {
-    (void)kind;
-    (void)object;
+    uint32_t seen = th_atomic32_load_relaxed(&wait_words[thread]), next;
+    do {
+        bool is_on = (seen & WAIT_STATES) == WAIT_ON;
+        next = is_on ? wait_epoch(seen) | (WAIT_ENDED + TH_WAKE_CANCEL) : seen;
+    } while (!th_atomic32_cas_release(&wait_words[thread], &seen, next | WAIT_CANCELLED));
+    (void)th_sys_futex_wake(&wait_words[thread], 1);
 }
 
-void th_waiting_end(void)
+/* What comes after a wait lies where its entry has been. */
+TH_UNUSED static TH_NOINLINE void wait_reuse_stack(void)
 {
-}
-
-/* What came after a wait lies where its place has been. */
-TH_UNUSED static TH_NOINLINE void use_the_stack(void)
-{
-    volatile char used[256];
+    volatile char used[384];
     for (size_t i = 0; i < sizeof used; i += 8)
         used[i] = 1;
 }
