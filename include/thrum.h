@@ -9,6 +9,7 @@
 #include <thrum/base.h>
 #include <thrum/channel.h>
 #include <thrum/future.h>
+#include <thrum/gather.h>
 #include <thrum/local.h>
 #include <thrum/select.h>
 #include <thrum/task.h>

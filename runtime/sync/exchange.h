@@ -88,8 +88,8 @@ TH_INLINE bool th_chan_may_transfer(const thrum_chan *chan, enum th_side side)
 /* Latch held. Sends or receives one item if that can be done without waiting: 0, -EPIPE, or -EAGAIN. */
 int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item);
 
-/* Latch held: false if a transfer would say -EAGAIN, but for entries of the waiter `self`, which do not count. True is no
- * promise: those who wait there may have been won. */
+/* Latch held: false if a transfer would say -EAGAIN, but for entries of the waiter `self`, which do not count. True is
+ * no promise: those who wait there may have been won. */
 bool th_chan_can_transfer(const thrum_chan *chan, enum th_side side, const struct th_waiter *self);
 
 /* Latch held. */

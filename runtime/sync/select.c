@@ -1,8 +1,8 @@
 /*
  * Select: looks for a case that is ready; where there is none, one wait on all of them (task/cases.h).
  *
- * The first look takes no lock, and nothing is begun for it: with a case ready that is all. No memory is allocated; what
- * hangs in channels and done lists is in the cases themselves.
+ * The first look takes no lock, and nothing is begun for it: with a case ready that is all. No memory is allocated;
+ * what hangs in channels and done lists is in the cases themselves.
  *
  * Explored by tests/model (model_select).
  */
