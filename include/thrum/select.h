@@ -46,9 +46,9 @@ typedef struct thrum_case {
 
 /*
  * Waits until one of the cases can take effect, lets it, and returns its index. Of several that can at once each has
- * the same chance. The rest are left as they were: nothing was sent or received for them. -ECANCELED, -ETIMEDOUT (a scope's
- * deadline), -ENOMEM: none took effect. -EINVAL: no case, or more than 65,000. May switch, may be cancelled. Outside of
- * tasks it blocks the thread.
+ * the same chance. The rest are left as they were: nothing was sent or received for them. -ECANCELED, -ETIMEDOUT (a
+ * scope's deadline), -ENOMEM: none took effect. -EINVAL: no case, or more than 65,000. May switch, may be cancelled.
+ * Outside of tasks it blocks the thread.
  */
 THRUM_API THRUM_CHECKED int thrum_select(thrum_case cases[], size_t count);
 

@@ -9,9 +9,9 @@
  * Note [Meeting another select]. An operation that needs two waits won, its own and the other side's, could win one and
  * lose the other. So a case that is ready when it is to be enlisted wins its own wait *first*: nobody can win it any
  * more. If the other side is lost then (it was just won otherwise, or does the same), nothing has happened: the select
- * takes its cases back and begins anew. That ends: cases are enlisted in the order of their objects' addresses. A
- * select that fails at an object did so because another, listed there, had won its own wait at an object further up, for
- * an effect or because of a third still further up. The last of such a chain has its effect.
+ * takes its cases back and begins anew. That ends: cases are enlisted in the order of their objects' addresses. Where a
+ * select fails at an object, another that is listed there has won its own wait at an object further up: for an effect,
+ * or in vain because of a third still further up. The last of such a chain has its effect.
  */
 #ifndef TH_TASK_CASES_H
 #define TH_TASK_CASES_H
