@@ -10,6 +10,7 @@
 #include <thrum/channel.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>
+#include <thrum/generator.h>
 #include <thrum/local.h>
 #include <thrum/select.h>
 #include <thrum/task.h>
