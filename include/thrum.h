@@ -10,8 +10,13 @@
 #include <thrum/channel.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>
+#include <thrum/generator.h>
 #include <thrum/local.h>
+<<<<<<< HEAD
 #include <thrum/sync.h>
+=======
+#include <thrum/select.h>
+>>>>>>> main
 #include <thrum/task.h>
 #include <thrum/time.h>
 
