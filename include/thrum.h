@@ -12,11 +12,8 @@
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/local.h>
-<<<<<<< HEAD
-#include <thrum/sync.h>
-=======
 #include <thrum/select.h>
->>>>>>> main
+#include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 
