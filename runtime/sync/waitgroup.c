@@ -14,9 +14,8 @@
  * group no more; who wakes is still inside, and who finds 0 comes after him (th_line_pass): the group often lies on the
  * stack of who waits for it.
  *
- *   [R1] release of each done -> acquire of 0, and of the last done in the line: what was done is seen by who has
- *   waited for
- *        it; the line's lock is the rest of the way
+ *   [R1] release of each done -> acquire of 0, and of the last done in the line: what was done is seen by who has waited
+ *        for it, and that the line's lock was taken
  *
  * Explored by tests/model (model_barrier).
  */
@@ -48,7 +47,7 @@ static void finish(thrum_waitgroup *waitgroup)
     uint32_t seen = th_atomic32_load_relaxed(word_of(waitgroup)), next;
     do
         next = seen / ONE == 1 ? 0 : seen - ONE;
-    while (!th_atomic32_cas_acquire(word_of(waitgroup), &seen, next)); /* [R1] */
+    while (!th_atomic32_cas_acqrel(word_of(waitgroup), &seen, next)); /* [R1] */
     if (next == 0)
         th_line_wake_all(&waitgroup->line_, TH_WAKE_PLAIN);
 }

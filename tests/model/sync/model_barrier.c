@@ -189,4 +189,4 @@ MODEL(waitgroup_goes_although_its_wait_was_cancelled, .modes = ALL, .preemptions
 }
 
 MODEL_SURVIVES("[A1]", "no stacks are opened while these threads run")
-MODEL_SURVIVES("finish#1", "a thread is woken by a futex call, which is a full fence here; a task is not")
+MODEL_SURVIVES("finish#1->release", "a thread is woken by a futex call, which is a full fence here; a task is not")

@@ -140,3 +140,5 @@ MODEL(rwlock_cancelled_reader_meets_the_writers_end, .modes = ALL, .preemptions 
 
 MODEL_SURVIVES("[A1]", "no stacks are opened while these threads run")
 MODEL_SURVIVES("lock_contended#1", "who waits has looked at the word before, and a futex call is a full fence here")
+MODEL_SURVIVES("end_readers#1",
+               "it wakes a thread by a futex call before it leaves the line; to wake a task is no fence")
