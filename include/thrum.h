@@ -8,6 +8,7 @@
 
 #include <thrum/base.h>
 #include <thrum/local.h>
+#include <thrum/scope.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 

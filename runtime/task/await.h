@@ -33,6 +33,9 @@ struct th_waiter {
  * then. Never switches. */
 int th_await_begin(struct th_waiter *waiter);
 
+/* What th_await_begin would say, for a call that need not wait. Never switches. */
+int th_await_look(void);
+
 /* It does not wait after all, and nobody has been told. */
 void th_await_abandon(struct th_waiter *waiter);
 
