@@ -7,6 +7,8 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/channel.h>
+#include <thrum/future.h>
 #include <thrum/local.h>
 #include <thrum/scope.h>
 #include <thrum/task.h>
