@@ -44,20 +44,6 @@ static uint64_t missing(const struct thrum_group *group)
     return group->spawned_ - group->ended_here_;
 }
 
-/* On the new stack: the opener's registers are saved, its last child may wake it from here on. */
-static void commit(struct th_fiber *left, void *arg)
-{
-    struct thrum_group *group = arg;
-    struct th_worker *worker = th_worker_of(left);
-    struct th_task *opener = group->opener_;
-    if (th_group_commit(group, missing(group)))
-        (void)th_wait_win(opener, group->epoch_, TH_WAKE_PLAIN);
-    /* From here on the group may be gone. */
-    if (!th_wait_commit(opener))
-        th_worker_add_ready(worker, opener);
-    th_worker_leave(worker);
-}
-
 void th_group_wake_opener(struct thrum_group *group)
 {
     struct th_task *opener = group->opener_;
@@ -71,6 +57,20 @@ void th_group_wake_opener(struct thrum_group *group)
         th_atomic32_store_release(th_group_was_told(group), 1); /* [G3] */
         break;
     }
+}
+
+/* On the new stack: the opener's registers are saved, its last child may wake it from here on. */
+static void commit(struct th_fiber *left, void *arg)
+{
+    struct thrum_group *group = arg;
+    struct th_worker *worker = th_worker_of(left);
+    struct th_task *opener = group->opener_;
+    if (th_group_commit(group, missing(group)))
+        th_group_wake_opener(group);
+    /* From here on the group may be gone. */
+    if (!th_wait_commit(opener))
+        th_worker_add_ready(worker, opener);
+    th_worker_leave(worker);
 }
 
 /* True if every child that was spawned has ended. */
@@ -123,6 +123,7 @@ static void wait_for_others(struct th_task *self, struct thrum_group *group, uin
     group->epoch_ = th_wait_begin(self);
     th_worker_enter(th_worker_of(self->fiber));
     th_park_with(self, commit, group);
+    (void)th_wait_reason(self);
 }
 
 /* A child of the group that nobody has begun and whose running here does not keep the opener longer than it may wait;

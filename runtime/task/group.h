@@ -80,7 +80,7 @@ TH_INLINE bool th_group_commit(struct thrum_group *group, uint64_t count)
 TH_INLINE bool th_group_take_back(struct thrum_group *group, uint64_t count)
 {
     uint64_t change = TH_GROUP_WAITING - count * TH_GROUP_ONE;
-    return th_atomic64_sub_acqrel(th_group_word(group), change) == TH_GROUP_WAITING; /* [G1] */
+    return th_atomic64_sub_relaxed(th_group_word(group), change) == TH_GROUP_WAITING;
 }
 
 /* All children have ended and the opener waits: wakes it. */

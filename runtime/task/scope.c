@@ -8,12 +8,12 @@
 
 static uint32_t reason_of(const struct th_task *task)
 {
-    return th_atomic32_load_relaxed(&task->cancel) & TH_TASK_CANCEL_REASON;
+    return th_atomic32_load_acquire(&task->cancel) & TH_TASK_CANCEL_REASON; /* [T3] */
 }
 
 static bool is_listed(const struct th_task *task)
 {
-    return (th_atomic32_load_acquire(&task->cancel) & TH_TASK_IS_LISTED) != 0; /* [C1] */
+    return (th_atomic32_load_relaxed(&task->cancel) & TH_TASK_IS_LISTED) != 0;
 }
 
 static struct th_roster *roster_of(struct th_task *task)
@@ -125,7 +125,7 @@ void th_scope_cancel_root(struct thrum_runtime *runtime, uint32_t reason)
 static uint32_t reason_above(const struct th_task *task)
 {
     if (task->group != NULL)
-        return th_atomic32_load_relaxed(th_group_cancel(task->group));
+        return th_atomic32_load_acquire(th_group_cancel(task->group)); /* [G2] */
     return th_runtime_is_closing(task->runtime) ? THRUM_CANCEL_SHUTDOWN : 0;
 }
 
@@ -141,7 +141,7 @@ static void list_task(struct th_task *task)
             roster->newest->younger = task;
         roster->newest = task;
         reason = reason_above(task);
-        (void)th_atomic32_or_release(&task->cancel, TH_TASK_IS_LISTED); /* [C1] */
+        (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_IS_LISTED);
     }
     th_lock_leave(&roster->lock);
     if (reason != 0)

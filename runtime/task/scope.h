@@ -21,8 +21,6 @@
  * Rejected: a list of all tasks (each spawn would pay); looking through all records (a cancel among a million parked
  * tasks would take 20 ms); walking up at each wait (groups may be gone when the look after the commit comes).
  *
- *   [C1] release IS_LISTED -> acquire: who finds it need not go further up
- *
  * Explored by tests/model (model_scope).
  */
 #ifndef TH_TASK_SCOPE_H
