@@ -7,10 +7,11 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/deadline.h>
 #include <thrum/channel.h>
 #include <thrum/future.h>
+#include <thrum/gather.h>
 #include <thrum/local.h>
-#include <thrum/scope.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 

@@ -121,8 +121,8 @@ THRUM_API int thrum_group_wait(thrum_group *group);
 
 /*
  * Cancels every task of the group, now and to come, and those in groups that they have opened, until the wait ends:
- * `thrum_cancelled` is true in them from now on, a call that waits in them returns -ECANCELED, and so does each that would
- * wait. A call that has done its work reports that first. Never switches; not for signal handlers.
+ * `thrum_cancelled` is true in them from now on, a call that waits in them returns -ECANCELED, and so does each that
+ * would wait. A call that has done its work reports that first. Never switches; not for signal handlers.
  */
 THRUM_API void thrum_cancel(thrum_group *group);
 
@@ -155,8 +155,8 @@ THRUM_API THRUM_CHECKED int thrum_task_start(thrum_task **task, thrum_group *gro
 
 /*
  * Waits until a task has ended, stores its result (result may be NULL) and drops the handle. 0; -EDEADLK for oneself;
- * -ECANCELED or -ETIMEDOUT if the caller's scope ends first; the handle is kept then. May switch; from a foreign thread it
- * blocks the thread.
+ * -ECANCELED or -ETIMEDOUT if the caller's scope ends first; the handle is kept then. May switch; from a foreign thread
+ * it blocks the thread.
  */
 THRUM_API int thrum_join(thrum_task *task, int *result);
 
@@ -184,8 +184,8 @@ THRUM_API THRUM_CHECKED int thrum_task_on_done(thrum_task *task, void (*call)(vo
 /* Lets others run; the caller goes on when they have had a turn. May switch. Does nothing outside of tasks. */
 THRUM_API void thrum_yield(void);
 
-/* True if the calling task, its group, or a scope around that is cancelled, or its deadline has passed; false inside of a
- * shield (thrum/scope.h) whose own time has not. Never switches. */
+/* True if the calling task, its group, or a scope around that is cancelled, or its deadline has passed; false inside of
+ * a shield (thrum/deadline.h) whose own time has not. Never switches. */
 THRUM_API bool thrum_cancelled(void);
 
 enum thrum_cancel_reason {

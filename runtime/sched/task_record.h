@@ -11,8 +11,8 @@
  *   started  has a fiber; runs, is ready, or waits
  *   done     result is set, done list closed
  *
- * The third line is not filled at spawn: it is all zero when a record is first handed out, and whoever uses it leaves it
- * so that the next may (task/scope.h).
+ * The third line is not filled at spawn: it is all zero when a record is first handed out, and whoever uses it leaves
+ * it so that the next may (task/scope.h).
  *
  * Key: c constant after spawn, g the guard of the worker whose queue it is in, r the running task, a atomic, s the lock
  * of the roster that the task is in, b its own `below_lock`.

@@ -15,10 +15,10 @@
  * A task is made ready exactly once for each PARKED: by the winner, or by itself where the winner came before it
  * had parked.
  *
- * Two words of the record say that a scope of the task is over: `cancel`, and `late`, {number : 31, LATE : 1}, where each
- * deadline of a task has a number of its own, so that a timer that comes late cannot hit the next one. Who ends a scope
- * writes that word and then looks whether the task waits; the task commits its wait and then looks at those words. All
- * four are sequentially consistent, so that one sees the other; the task's side costs nothing that it did not pay before.
+ * Two words of the record say that a scope of the task is over: `cancel`, and `late`, {number : 31, LATE : 1}, where
+ * each deadline of a task has a number of its own, so that a timer that comes late cannot hit the next one. Who ends
+ * a scope writes that word and then looks whether the task waits; the task commits its wait and then looks at those
+ * words. All four are sequentially consistent, so that one sees the other; the task pays nothing for it.
  *
  *   [W1] release WAITING -> PARKED (after the context is saved) -> acquire PARKED -> WON: the winner may run it
  *   [W3] seq-cst PARKED before the look at cancel and late -> seq-cst cancel or late before the look at the word

@@ -1,4 +1,5 @@
-/* Cancels, as the user sees them. Level-triggered: what was cancelled stays so. How waits hear of it is task/scope.c. */
+/* Cancels, as the user sees them. Level-triggered: what was cancelled stays so. How waits hear of it is
+ * task/scope.c. */
 #include "task/group.h"
 #include "task/life.h"
 #include "task/scope.h"

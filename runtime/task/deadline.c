@@ -1,5 +1,5 @@
 /* Deadlines and shields, as the user sees them. What they do to waits is task/scope.c. */
-#include <thrum/scope.h>
+#include <thrum/deadline.h>
 
 #include "base/sys.h"
 #include "task/life.h"

@@ -111,8 +111,8 @@ static bool is_complete_though_late(struct thrum_group *group)
     return true;
 }
 
-/* Waits for children that others have begun; guard held on entry. When the deadline comes they are cancelled, and waited
- * for all the same. */
+/* Waits for children that others have begun; guard held on entry. When the deadline comes they are cancelled, and
+ * waited for all the same. */
 static void wait_for_others(struct th_task *self, struct thrum_group *group, uint32_t ends)
 {
     group->epoch_ = th_wait_begin_for(self, ends & TH_WAIT_BY_DEADLINE);

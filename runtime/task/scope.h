@@ -15,8 +15,8 @@
  *
  * Whether a canceller or the waiting task is first is decided in sched/wait.h [W3].
  *
- * Deadlines are inherited as values when a task is started, so nobody has to be found: each task arms a timer of its own
- * when it first waits under a deadline, and leaves it armed over further waits until the scope ends.
+ * Deadlines are inherited as values when a task is started, so nobody has to be found: each task arms a timer of its
+ * own when it first waits under a deadline, and leaves it armed over further waits until the scope ends.
  *
  * Rejected: a list of all tasks (each spawn would pay); looking through all records (a cancel among a million parked
  * tasks would take 20 ms); walking up at each wait (groups may be gone when the look after the commit comes).
@@ -28,8 +28,8 @@
 
 #include "sched/park.h"
 
-/* 0 and what may end a wait that begins now (TH_WAIT_BY_...), or -ECANCELED or -ETIMEDOUT: a scope of the running task has
- * ended. Lists it. */
+/* 0 and what may end a wait that begins now (TH_WAIT_BY_...), or -ECANCELED or -ETIMEDOUT: a scope of the running task
+ * has ended. Lists it. */
 int th_scope_look(struct th_task *self, uint32_t *ends);
 
 TH_INLINE int th_scope_check(struct th_task *self, uint32_t *ends)

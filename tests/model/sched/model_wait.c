@@ -89,4 +89,4 @@ MODEL(wait_is_not_ended_by_an_old_epoch, .modes = ALL, .preemptions = 3)
     wait_once();
 }
 MODEL_SURVIVES("[W4]", "no deadlines here: see model_scope")
-MODEL_SURVIVES("[W3]", "no scopes here: see model_scope")
+MODEL_SURVIVES("th_wait_commit#1->acq_rel", "no scopes here: see model_scope")

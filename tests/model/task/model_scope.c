@@ -1,6 +1,6 @@
 /*
- * task/scope: a cancel meets a task that lists itself and goes to sleep; whichever is first, the task does not sleep on.
- * What has left a list is not touched any more. A deadline's timer that comes late leaves the next wait alone.
+ * task/scope: a cancel meets a task that lists itself and goes to sleep; whichever is first, the task does not sleep
+ * on. What has left a list is not touched any more. A deadline's timer that comes late leaves the next wait alone.
  */
 #include "model/model.h"
 
@@ -94,6 +94,22 @@ MODEL(scope_cancel_meets_a_wait, .modes = ALL, .preemptions = 2, .stale = 2)
     th_model_join_all();
 }
 
+static void cancel_top(void *arg)
+{
+    (void)arg;
+    cause = 1;
+    th_scope_cancel_task(&top, THRUM_CANCEL_USER);
+}
+
+MODEL(scope_cancel_of_the_opener_meets_a_wait, .preemptions = 2, .stale = 2)
+{
+    set_up();
+    int canceller = th_model_thread(cancel_top, NULL);
+    await_and_leave(&tasks[0]);
+    end_inner();
+    th_model_join(canceller);
+}
+
 MODEL(scope_cancel_meets_the_commit, .modes = ALL, .preemptions = 2, .stale = 2)
 {
     uint32_t ends;
@@ -184,6 +200,8 @@ MODEL(scope_late_timer_leaves_the_next_deadline_alone, .modes = ALL, .preemption
     th_model_join_all();
 }
 
+MODEL_SURVIVES("th_wait_win#1->release", "no context is saved here: see model_wait")
+MODEL_SURVIVES("notify_by_load", "nobody sleeps here: see model_idle")
 MODEL_SURVIVES("[S1]", "nobody sleeps here: see model_idle")
 MODEL_SURVIVES("[V1]", "the runtime's memory does not go here: see model_drain")
 MODEL_SURVIVES("[A1]", "no stacks are opened while these threads run")

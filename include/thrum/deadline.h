@@ -8,13 +8,13 @@
  * Deadlines nest by the earliest, and tasks that are started inside have them too. Once one has passed, each call that
  * would wait returns -ETIMEDOUT until the scope ends; a call that has done its work reports that first.
  *
- * A shield is for cleanup that has to wait although its task has been cancelled or is late: inside, neither counts, only
- * the shield's own time does.
+ * A shield is for cleanup that has to wait although its task has been cancelled or is late: inside, neither counts,
+ * only the shield's own time does.
  *
  * Outside of tasks all this does nothing.
  */
-#ifndef THRUM_SCOPE_H
-#define THRUM_SCOPE_H
+#ifndef THRUM_DEADLINE_H
+#define THRUM_DEADLINE_H
 
 #include <thrum/task.h>
 
@@ -43,8 +43,8 @@ THRUM_API int thrum_scope_end(thrum_scope *scope);
 THRUM_API thrum_time thrum_deadline(void);
 
 /*
- * The same for a block. It ends the scope also at `break`, and with GNU C's or Clang's cleanup attribute also at `return`
- * and `goto`; what happened, the calls inside say.
+ * The same for a block. It ends the scope also at `break`, and with GNU C's or Clang's cleanup attribute also at
+ * `return` and `goto`; what happened, the calls inside say.
  */
 #define THRUM_TIMEOUT(span)  THRUM_SCOPE_BLOCK_(thrum_timeout_, span, __LINE__)
 #define THRUM_DEADLINE(when) THRUM_SCOPE_BLOCK_(thrum_deadline_, when, __LINE__)
