@@ -8,6 +8,7 @@
 
 #include <thrum/base.h>
 #include <thrum/io.h>
+#include <thrum/future.h>
 #include <thrum/local.h>
 #include <thrum/task.h>
 #include <thrum/time.h>

@@ -43,7 +43,7 @@ static int await_as_task(struct th_waiter *waiter, int64_t until)
 static bool end_thread_wait(struct th_waiter *waiter, uint32_t reason)
 {
     uint32_t waiting = 0;
-    return th_atomic32_cas_acqrel(&waiter->word, &waiting, 1 + reason); /* [E1] */
+    return th_atomic32_cas_release(&waiter->word, &waiting, 1 + reason); /* [E1] */
 }
 
 static int await_as_thread(struct th_waiter *waiter, int64_t until)

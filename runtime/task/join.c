@@ -32,51 +32,35 @@ static bool run_if_fresh(struct th_fiber *self, struct th_task *task)
     return is_here;
 }
 
-static void wait_as_task(struct th_fiber *self, struct th_task *task)
+/* 0 once the task has ended; or why the caller cannot wait for that. */
+static int wait_for_end(struct th_task *task)
 {
-    struct th_task *me = self->task;
-    struct th_done node = {.waiter = me, .epoch = th_wait_begin(me)};
-    if (th_done_add(task, &node))
-        (void)th_park(me);
-    else
-        th_wait_abandon(me);
+    struct th_waiter waiter;
+    struct th_done node = {.waiter = &waiter, .reason = TH_WAKE_PLAIN};
+    int code = th_await_begin(&waiter);
+    if (code < 0)
+        return code;
+    if (!th_done_add(task, &node)) {
+        th_await_abandon(&waiter);
+        return 0;
+    }
+    code = th_await(&waiter, TH_SYS_FOREVER);
+    /* A task that has ended just now counts: a finished wait reports its result. */
+    return code < 0 && th_done_remove(task, &node) ? code : 0;
 }
 
-struct thread_waiter {
-    th_atomic32 is_done;
-};
-
-/* [T4] release is_done -> acquire: the thread sees the task's end; the waker's last touch is the futex's address. */
-static void wake_thread(void *arg, int result)
+static int join(struct th_fiber *self, struct th_task *task, int *result)
 {
-    struct thread_waiter *waiter = arg;
-    (void)result;
-    th_atomic32_store_release(&waiter->is_done, 1); /* [T4] */
-    (void)th_sys_futex_wake(&waiter->is_done, 1);
-}
-
-static void wait_as_thread(struct th_task *task)
-{
-    struct thread_waiter waiter = {.is_done = TH_ATOMIC_INIT(0)};
-    struct th_done node = {.call = wake_thread, .arg = &waiter};
-    if (!th_done_add(task, &node))
-        return;
-    while (th_atomic32_load_acquire(&waiter.is_done) == 0) /* [T4] */
-        (void)th_sys_futex_wait(&waiter.is_done, 0, TH_SYS_FOREVER);
-}
-
-static void join(struct th_fiber *self, struct th_task *task, int *result)
-{
-    if (!th_done_is_closed(task)) {
-        if (self == NULL)
-            wait_as_thread(task);
-        else if (!run_if_fresh(self, task))
-            wait_as_task(self, task);
+    if (!th_done_is_closed(task) && (self == NULL || !run_if_fresh(self, task))) {
+        int code = wait_for_end(task);
+        if (code < 0)
+            return code;
     }
     if (result != NULL)
         *result = task->result;
     (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_TAKEN);
     th_task_reference_drop(task);
+    return 0;
 }
 
 int thrum_join(thrum_task *handle, int *result)
@@ -90,10 +74,10 @@ int thrum_join(thrum_task *handle, int *result)
     /* Once the task has ended, its runtime may end before we have looked at the result. */
     if (!is_inside)
         th_runtime_visit(runtime);
-    join(self, task, result);
+    int code = join(self, task, result);
     if (!is_inside)
         th_runtime_leave(runtime);
-    return 0;
+    return code;
 }
 
 /* ---- The rest ---- */

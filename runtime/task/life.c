@@ -47,41 +47,108 @@ void th_task_discard(struct th_worker *worker, struct th_task *task)
 
 /* ---- The end ---- */
 
+enum { DONE_LOCKED = 2, DONE_SPINS = TH_SHRUNK(100, 1) };
+
+static bool done_is_locked(const void *head)
+{
+    return ((uintptr_t)head & DONE_LOCKED) != 0;
+}
+
+static void *done_locked(void *head)
+{
+    return (void *)((uintptr_t)head | DONE_LOCKED);
+}
+
+/* The list's head, once nobody walks it. */
+static void *done_head(struct th_task *task)
+{
+    void *head;
+    uint32_t turn = 0;
+    while (done_is_locked(head = th_atomicptr_load_acquire(&task->done))) { /* [T1] */
+        if (turn++ < DONE_SPINS)
+            th_cpu_relax();
+        else
+            th_sys_thread_yield();
+    }
+    return head;
+}
+
 bool th_done_add(struct th_task *task, struct th_done *node)
 {
-    void *head = th_atomicptr_load_acquire(&task->done); /* [T1] */
+    void *head;
     do {
+        head = done_head(task);
         if (head == TH_DONE_CLOSED)
             return false;
         node->next = head;
-    } while (!th_atomicptr_cas_acqrel(&task->done, &head, node)); /* [T1] */
+    } while (!th_atomicptr_cas_release(&task->done, &head, node)); /* [T1] */
     return true;
 }
 
-static void tell(struct th_done *node, int result)
+/* The list, which is the caller's until it stores another head; NULL and not the caller's if it is closed. */
+static bool done_lock(struct th_task *task, struct th_done **list)
 {
-    if (node->waiter != NULL) {
-        (void)th_unpark(node->waiter, node->epoch, TH_WAKE_PLAIN);
-    } else {
-        node->call(node->arg, result);
+    void *head;
+    do {
+        head = done_head(task);
+        if (head == TH_DONE_CLOSED)
+            return false;
+    } while (!th_atomicptr_cas_acquire(&task->done, &head, done_locked(head))); /* [T1] */
+    *list = head;
+    return true;
+}
+
+bool th_done_remove(struct th_task *task, struct th_done *node)
+{
+    struct th_done *list, **link = &list;
+    if (!done_lock(task, &list))
+        return false;
+    while (*link != node)
+        link = &(*link)->next;
+    *link = node->next;
+    th_atomicptr_store_release(&task->done, list); /* [T1] */
+    return true;
+}
+
+/* Wakes those who wait, oldest first, and returns the calls in the same order. A node is its waiter's own again once
+ * the list is left, and gone at once where the wake succeeds. */
+static struct th_done *wake_waiters(struct th_done *newest)
+{
+    struct th_done *ordered = NULL, *calls = NULL, **last = &calls;
+    while (newest != NULL) {
+        struct th_done *next = newest->next;
+        newest->next = ordered;
+        ordered = newest;
+        newest = next;
     }
+    while (ordered != NULL) {
+        struct th_done *next = ordered->next;
+        if (ordered->waiter != NULL) {
+            (void)th_await_wake(ordered->waiter, ordered->reason);
+        } else {
+            *last = ordered;
+            last = &ordered->next;
+        }
+        ordered = next;
+    }
+    *last = NULL;
+    return calls;
 }
 
 void th_done_close(struct th_task *task)
 {
-    struct th_done *node = th_atomicptr_exchange_acqrel(&task->done, TH_DONE_CLOSED), *ordered = NULL; /* [T1] */
-    while (node != NULL) {
-        struct th_done *next = node->next;
-        node->next = ordered;
-        ordered = node;
-        node = next;
-    }
+    struct th_done *list = NULL;
+    bool is_open = done_lock(task, &list);
+    TH_ASSERT(is_open);
+    (void)is_open;
+    struct th_done *calls = wake_waiters(list);
+    th_atomicptr_store_release(&task->done, TH_DONE_CLOSED); /* [T1] */
     int result = task->result;
-    while (ordered != NULL) {
-        /* Telling frees the node. */
-        struct th_done *next = ordered->next;
-        tell(ordered, result);
-        ordered = next;
+    while (calls != NULL) {
+        /* The call frees the node. */
+        struct th_done *next = calls->next;
+        calls->call(calls->arg, result);
+        calls = next;
     }
 }
 

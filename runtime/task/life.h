@@ -4,7 +4,17 @@
  * References count only for tasks that have handles: one for each handle, one for the run. A record without handles
  * is given back by the worker on which its task ended.
  *
- *   [T1] release done list closed -> acquire in joiners: the result, and all the task wrote, is there
+ * The done list is a stack with a lock in its head's second bit, so that a waiter whose wait was cancelled can take its
+ * node out of the middle:
+ *
+ *   NULL, node      open         node | LOCKED   somebody walks it; the others spin, he is quick
+ *   CLOSED          the task has ended
+ *
+ * Waiters are woken under the lock: whoever finds it closed, or open without his node, knows that nobody looks at the
+ * node any more. Calls, which may do anything, are made after it.
+ *
+ *   [T1] release done list closed -> acquire in joiners: the result, and all the task wrote, is there; and release of
+ *        the list -> acquire of the list: its nodes are whole
  *   [T2] release reference drop -> acquire last drop: nobody reads the record any more
  *   [T3] release cancel -> acquire in thrum_cancelled: what the canceller did before is seen
  *
@@ -17,6 +27,7 @@
 
 #include "sched/idle.h"
 #include "sched/park.h"
+#include "task/await.h"
 
 /* Gives any record its first values, as few as can be: each is a store on the way of every spawn. What belongs to
  * handles is set where a handle is made; the wait word keeps its epoch from the record's last life, so that a
@@ -81,11 +92,12 @@ TH_INLINE bool th_task_has_room(const struct th_fiber *self)
     return th_stack_pointer() - th_stack_low(self->slot) > (size_t)1 << (th_stack_arena.slot_shift - 1);
 }
 
-/* What waits for a task's end: a node in its done list, in the memory of whoever waits. */
+/* What hears of a task's end: a node in its done list. One with a waiter is in the memory of whoever waits; one with a
+ * call belongs to the call. */
 struct th_done {
     struct th_done *next;
-    struct th_task *waiter; /* a task, by its wait; NULL: call */
-    uint32_t epoch;
+    struct th_waiter *waiter; /* NULL: call */
+    uint32_t reason;          /* what the waiter is woken with */
     void (*call)(void *arg, int result);
     void *arg;
 };
@@ -94,6 +106,9 @@ struct th_done {
 
 /* False if the task has ended already. */
 bool th_done_add(struct th_task *task, struct th_done *node);
+/* Takes the node of a waiter whose wait has ended otherwise; its memory is the waiter's own again. False if the task
+ * has ended meanwhile. */
+bool th_done_remove(struct th_task *task, struct th_done *node);
 /* The task has ended: tells everybody. */
 void th_done_close(struct th_task *task);
 TH_INLINE bool th_done_is_closed(const struct th_task *task)

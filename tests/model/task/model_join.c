@@ -127,5 +127,47 @@ MODEL(call_and_join, .preemptions = 2, .stale = 2)
     check_given_back();
 }
 
+/* A wait that something else ends, while the task ends too: the node is nobody's when the waiter goes on. */
+static struct th_waiter given_up;
+
+static void give_up(void *arg)
+{
+    (void)arg;
+    (void)th_await_wake(&given_up, TH_WAKE_CANCEL);
+}
+
+static void wait_and_give_up(void)
+{
+    struct th_done *node = th_sys_alloc(sizeof *node);
+    *node = (struct th_done){.waiter = &given_up, .reason = TH_WAKE_PLAIN};
+    bool is_added = th_done_add(&task, node);
+    int reason = is_added ? th_await(&given_up, TH_SYS_FOREVER) : TH_WAKE_PLAIN;
+    if (reason == TH_WAKE_PLAIN || !th_done_remove(&task, node))
+        MODEL_CHECK_EQ(did, 1);
+    th_sys_free(node);
+    thrum_task_drop((thrum_task *)&task);
+}
+
+MODEL(cancelled_wait_meets_the_end, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, .preemptions = 2, .stale = 2)
+{
+    set_up(1);
+    MODEL_CHECK_EQ(th_await_begin(&given_up), 0);
+    th_model_thread(end, NULL);
+    th_model_thread(give_up, NULL);
+    wait_and_give_up();
+    check_given_back();
+}
+
+MODEL(cancelled_wait_leaves_the_others, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
+{
+    set_up(2);
+    MODEL_CHECK_EQ(th_await_begin(&given_up), 0);
+    th_model_thread(end, NULL);
+    th_model_thread(join, NULL);
+    th_model_thread(give_up, NULL);
+    wait_and_give_up();
+    check_given_back();
+}
+
 MODEL_SURVIVES("[V1]", "the runtime's memory does not go here: see model_drain")
 MODEL_SURVIVES("[A1]", "no stacks are opened while these threads run")
