@@ -7,8 +7,8 @@
 #define THRUM_H
 
 #include <thrum/base.h>
-#include <thrum/io.h>
 #include <thrum/future.h>
+#include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/task.h>
 #include <thrum/time.h>

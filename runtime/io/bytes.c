@@ -240,3 +240,35 @@ ssize_t thrum_sendfile(int to, int from, int64_t *offset, size_t bytes)
     struct move move = {.other = from, .offset = offset, .bytes = bytes};
     return th_transfer(to, TH_WRITING, try_sendfile, &move);
 }
+
+/* Neither end waits in the call: it is made when a look says that both are ready, and moves little at once. */
+static ssize_t splice_when_ready(int from, int to, size_t bytes)
+{
+    for (;;) {
+        struct pollfd ends[2] = {{.fd = from, .events = POLLIN}, {.fd = to, .events = POLLOUT}};
+        int code = th_sys_poll(ends, 2, 0);
+        if (code >= 0 && ends[0].revents != 0 && ends[1].revents != 0) {
+            ssize_t moved = th_sys_splice(from, to, bytes < MOVE_MOST ? bytes : MOVE_MOST, SPLICE_F_NONBLOCK);
+            if (moved != -EAGAIN && moved != -EINTR)
+                return moved;
+        }
+        code = thrum_poll(&ends[ends[0].revents != 0], 1, THRUM_FOREVER);
+        if (code < 0)
+            return code;
+    }
+}
+
+ssize_t thrum_splice(int from, int to, size_t bytes)
+{
+    struct th_descriptor *source, *sink;
+    int code = th_descriptor_acquire(from, &source);
+    if (code < 0)
+        return code;
+    ssize_t moved = th_descriptor_acquire(to, &sink);
+    if (moved == 0) {
+        moved = splice_when_ready(from, to, bytes);
+        th_descriptor_release(sink, to);
+    }
+    th_descriptor_release(source, from);
+    return moved;
+}

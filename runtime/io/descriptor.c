@@ -338,8 +338,7 @@ bool th_descriptor_sweep(struct th_poller *poller, struct th_ready *ready)
         struct th_descriptor *descriptor = find(fd);
         if (descriptor == NULL)
             fd += CHUNK - 1;
-        else if (th_atomic32_load_relaxed(&descriptor->waits) != 0 &&
-                 sweep_one(poller, descriptor, fd, ready))
+        else if (th_atomic32_load_relaxed(&descriptor->waits) != 0 && sweep_one(poller, descriptor, fd, ready))
             again = true;
     }
     return again;
