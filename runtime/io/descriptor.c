@@ -5,7 +5,7 @@
 #include <errno.h>
 
 /* Numbers go up to what /proc/sys/fs/nr_open says, a million if nobody changed it; the table is touched as far as it is used. */
-enum { CHUNK = 1024, CHUNKS = TH_SHRUNK(65536, 2) };
+enum { CHUNK = TH_SHRUNK(1024, 4), CHUNKS = TH_SHRUNK(65536, 2) };
 
 static th_atomicptr chunks[CHUNKS];
 static th_atomic32 chunk_end; /* one more than the highest chunk there is */

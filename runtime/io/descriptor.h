@@ -25,8 +25,8 @@
  *   a release               3              0                takes it out of the poller, closes the number
  *   a release               other          - 2
  *
- * Invariant: the number is closed exactly once for each close, by the last user, so no call that has begun ever meets
- * the number's next owner.
+ * Invariant: the number is closed by the last user, so no call that has begun ever meets the number's next owner. (A
+ * second close that comes when the first is through is the program's mistake, here as with the kernel.)
  *
  * Foreign code may call plain close(), and the number come back as another file: the record then believes in a
  * registration that is gone. Numbers that the library itself gets from the kernel are made new (th_descriptor_adopt); for
