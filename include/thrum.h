@@ -9,8 +9,8 @@
 #include <thrum/base.h>
 #include <thrum/channel.h>
 #include <thrum/future.h>
-#include <thrum/io.h>
 #include <thrum/gather.h>
+#include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/task.h>
 #include <thrum/time.h>

@@ -1,8 +1,8 @@
 /*
  * The seam to the system, continued (base/sys.h): calls on file descriptors that belong to the program.
  *
- * Mirrors of the system calls by their names; >= 0 or -errno, errno itself untouched. Those that could hold a worker have
- * a form that does not: flags like MSG_DONTWAIT and RWF_NOWAIT, or a look by th_sys_poll before.
+ * Mirrors of the system calls by their names; >= 0 or -errno, errno itself untouched. Those that could hold a worker
+ * have a form that does not: flags like MSG_DONTWAIT and RWF_NOWAIT, or a look by th_sys_poll before.
  */
 #ifndef TH_BASE_SYS_IO_H
 #define TH_BASE_SYS_IO_H

@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-/* Numbers go up to what /proc/sys/fs/nr_open says, a million if nobody changed it; the table is touched as far as it is used. */
+/* Numbers go up to what /proc/sys/fs/nr_open says, a million if nobody changed it; the table is touched as far as it is
+ * used. */
 enum { CHUNK = TH_SHRUNK(1024, 4), CHUNKS = TH_SHRUNK(65536, 2) };
 
 static th_atomicptr chunks[CHUNKS];
@@ -14,7 +15,7 @@ static th_atomic32 chunk_end; /* one more than the highest chunk there is */
 
 static struct th_descriptor *find(int fd)
 {
-    struct th_descriptor *chunk = th_atomicptr_load_acquire(&chunks[fd / CHUNK]); /* [N3] */
+    struct th_descriptor *chunk = th_atomicptr_load_acquire(&chunks[fd / CHUNK]); /* [IO3] */
     return chunk != NULL ? &chunk[fd % CHUNK] : NULL;
 }
 
@@ -23,8 +24,8 @@ static bool is_number(int fd)
     return fd >= 0 && fd < CHUNK * CHUNKS;
 }
 
-/* A peer that has gone is a result, -EPIPE, not the end of the program. Sockets are told so with each call; for pipes the
- * signal itself must go, unless the program has its own idea. */
+/* A peer that has gone is a result, -EPIPE, not the end of the program. Sockets are told so with each call; for pipes
+ * the signal itself must go, unless the program has its own idea. */
 static void quiet_pipes(void)
 {
     struct sigaction before, ignore = {.sa_handler = SIG_IGN};
@@ -39,7 +40,7 @@ static TH_COLD struct th_descriptor *make(int fd)
     struct th_descriptor *chunk = th_sys_alloc_zeroed(CHUNK * sizeof *chunk);
     if (chunk == NULL)
         return NULL;
-    if (!th_atomicptr_cas_acqrel(&chunks[fd / CHUNK], &nobody, chunk)) /* [N3] */
+    if (!th_atomicptr_cas_acqrel(&chunks[fd / CHUNK], &nobody, chunk)) /* [IO3] */
         th_sys_free(chunk);
     uint32_t end = th_atomic32_load_relaxed(&chunk_end), wanted = (uint32_t)(fd / CHUNK) + 1;
     while (end < wanted && !th_atomic32_cas_relaxed(&chunk_end, &end, wanted))
@@ -97,7 +98,7 @@ static void count_event(struct th_descriptor *descriptor, enum th_direction dire
 {
     uint32_t events = th_atomic32_load_relaxed(&descriptor->events[direction]);
     events = (events & ~(uint32_t)TH_DRAINED) + TH_EVENT;
-    th_atomic32_store_release(&descriptor->events[direction], events | hung); /* [N1] */
+    th_atomic32_store_release(&descriptor->events[direction], events | hung); /* [IO1] */
 }
 
 void th_descriptor_ready(const struct th_event *event, struct th_ready *ready)
@@ -145,7 +146,7 @@ static void begin_generation(struct th_descriptor *descriptor, enum th_kind kind
     for (int i = 0; i < 2; i++) {
         uint32_t events = th_atomic32_load_relaxed(&descriptor->events[i]);
         events = (events & ~(uint32_t)(TH_DRAINED | TH_EVENT_HUNG)) + TH_EVENT;
-        th_atomic32_store_release(&descriptor->events[i], events); /* [N1] */
+        th_atomic32_store_release(&descriptor->events[i], events); /* [IO1] */
     }
 }
 
@@ -164,7 +165,7 @@ static int close_number(struct th_descriptor *descriptor, int fd)
 
 static int leave(struct th_descriptor *descriptor, int fd)
 {
-    uint32_t before = th_atomic32_sub_acqrel(&descriptor->users, TH_USER); /* [N2] */
+    uint32_t before = th_atomic32_sub_acqrel(&descriptor->users, TH_USER); /* [IO2] */
     return before == TH_USER + TH_CLOSING ? close_number(descriptor, fd) : 0;
 }
 

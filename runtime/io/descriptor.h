@@ -1,8 +1,8 @@
 /*
  * Descriptors: what the library knows of each file descriptor, by its number, and who waits for it.
  *
- * A record belongs to a number for ever: its memory is never given back (type-stable), and a generation tells one owner of
- * the number from the next. The cookie of an event is {generation, number}; one of an earlier generation is dropped.
+ * A record belongs to a number for ever: its memory is never given back (type-stable), and a generation tells one owner
+ * of the number from the next. The cookie of an event is {generation, number}; one of an earlier generation is dropped.
  *
  * Tasks come here around each call on a file descriptor: acquire, try the call, wait, try again, release. Workers come
  * here with events (th_descriptor_ready); any thread closes.
@@ -29,17 +29,17 @@
  * second close that comes when the first is through is the program's mistake, here as with the kernel.)
  *
  * Foreign code may call plain close(), and the number come back as another file: the record then believes in a
- * registration that is gone. Numbers that the library itself gets from the kernel are made new (th_descriptor_adopt); for
- * the others each wait that lasts is registered once more after a second or two (th_descriptor_sweep). A waiter whose
- * number has been closed meanwhile gets -EBADF then.
+ * registration that is gone. Numbers that the library itself gets from the kernel are made new (th_descriptor_adopt);
+ * for the others each wait that lasts is registered once more after a second or two (th_descriptor_sweep). A waiter
+ * whose number has been closed meanwhile gets -EBADF then.
  *
- *   [N1] release count of events -> acquire count: who has seen the event's count finds in the kernel what caused it
- *   [N2] release of a user's leave -> acquire of the last: calls are over before the number is closed
- *   [N3] release chunk -> acquire chunk: its records are zero
+ *   [IO1] release count of events -> acquire count: who has seen the event's count finds in the kernel what caused it
+ *   [IO2] release of a user's leave -> acquire of the last: calls are over before the number is closed
+ *   [IO3] release chunk -> acquire chunk: its records are zero
  *
  * Rejected: a flag "ready" that the reader clears before it tries (one more locked instruction for each call, the same
- * wakes); waking one waiter at a time (a waiter that was woken and then cancelled would have to pass it on); fstat before
- * each wait to notice a foreign close (some 200 ns of a 3 us echo).
+ * wakes); waking one waiter at a time (a waiter that was woken and then cancelled would have to pass it on); fstat
+ * before each wait to notice a foreign close (some 200 ns of a 3 us echo).
  *
  * Explored by tests/model (model_descriptor).
  *
@@ -91,7 +91,7 @@ void th_descriptor_release(struct th_descriptor *descriptor, int fd);
 /* The count of events, to be taken before a call is tried. */
 TH_INLINE uint32_t th_descriptor_events(const struct th_descriptor *descriptor, enum th_direction direction)
 {
-    return th_atomic32_load_acquire(&descriptor->events[direction]); /* [N1] */
+    return th_atomic32_load_acquire(&descriptor->events[direction]); /* [IO1] */
 }
 
 /* Everything was read, as far as the events tell that the caller had seen before it read. */

@@ -1,8 +1,8 @@
 /*
  * The poller of a runtime: made when one of its tasks first waits for a file descriptor, gone with it.
  *
- * It is asked by workers alone (sched/runtime.h, struct th_poll_source): by one that would else sleep, which waits in it;
- * by those that look for work; and now and then by the busy. It returns who became ready, the scheduler wakes them.
+ * It is asked by workers alone (sched/runtime.h, struct th_poll_source): by one that would else sleep, which waits in
+ * it; by those that look for work; and now and then by the busy. It returns who became ready, the scheduler wakes them.
  */
 #ifndef TH_IO_POLLER_H
 #define TH_IO_POLLER_H

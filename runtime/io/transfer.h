@@ -1,8 +1,8 @@
 /*
  * A call on a file descriptor, as all of them go: try it without waiting, wait until something has happened, try again.
  *
- * In a task by its descriptor (io/descriptor.h): the calling task waits, the worker does not. Outside of tasks the thread
- * waits, as it would in the call itself.
+ * In a task by its descriptor (io/descriptor.h): the calling task waits, the worker does not. Outside of tasks the
+ * thread waits, as it would in the call itself.
  *
  * Nobody's O_NONBLOCK is touched, for it belongs to the open file, which other processes may share: the trial itself is
  * made not to wait (MSG_DONTWAIT, RWF_NOWAIT), or comes after a look by poll.

@@ -20,9 +20,9 @@
  * The napper that gives up, and whoever goes to sleep because there is one, look once more in the same way: if nobody
  * naps while somebody is awake, it does not sleep (th_idle_needs_napper).
  *
- * Once a task of the runtime has waited for a file descriptor, one of the sleepers sleeps in the poll source in place of
- * its word (the watch). Whoever goes to sleep takes the watch if nobody has it; so while it is free somebody is awake.
- * How a worker sleeps stands in its sleep_word, so that whoever wakes it knows how:
+ * Once a task of the runtime has waited for a file descriptor, one of the sleepers sleeps in the poll source in place
+ * of its word (the watch). Whoever goes to sleep takes the watch if nobody has it; so while it is free somebody is
+ * awake. How a worker sleeps stands in its sleep_word, so that whoever wakes it knows how:
  *
  *   sleep_word   0 asleep on it -> 2 asleep in the poll source -> 0, by the sleeper; 0 or 2 -> 1 woken, by a waker
  *   [S3] release is_watched = 0 -> acquire is_watched = 1: one watches after the other

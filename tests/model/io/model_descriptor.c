@@ -1,9 +1,9 @@
 /*
- * io/descriptor: no event is lost between a trial and the wait after it, a close reaches everybody and comes behind every
- * call, and an event of an earlier owner of the number wakes nobody.
+ * io/descriptor: no event is lost between a trial and the wait after it, a close reaches everybody and comes behind
+ * every call, and an event of an earlier owner of the number wakes nobody.
  *
- * The kernel is one word: how much there is to read, whether the number is registered and with which generation, and an edge
- * that has not been told yet. Tasks are threads that wait on a word of their own.
+ * The kernel is one word: how much there is to read, whether the number is registered and with which generation, and an
+ * edge that has not been told yet. Tasks are threads that wait on a word of their own.
  */
 #include "model/model.h"
 
@@ -343,7 +343,7 @@ MODEL(a_record_is_made_once, .preemptions = 3, .leaks = true)
     th_descriptor_release(descriptor, FD);
 }
 
-MODEL_SURVIVES("[N1]",
+MODEL_SURVIVES("[IO1]",
                "the trial would have to be made before the load in front of it: load buffering, which is not explored")
-MODEL_SURVIVES("[N3]", "what is published is zeros, and the model's memory is zero before anybody has it")
+MODEL_SURVIVES("[IO3]", "what is published is zeros, and the model's memory is zero before anybody has it")
 MODEL_SURVIVES("[W1]", "model_park's and model_wait's: there is no context here")

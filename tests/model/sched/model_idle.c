@@ -265,8 +265,8 @@ MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .
 }
 
 /*
- * The watch: one sleeper sleeps in the poll source, here a word that holds what the kernel would tell; it is woken there for
- * work from outside too, and events find whoever watches.
+ * The watch: one sleeper sleeps in the poll source, here a word that holds what the kernel would tell; it is woken
+ * there for work from outside too, and events find whoever watches.
  */
 enum { EVENT = 1, ALARM = 2 };
 
