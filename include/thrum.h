@@ -11,7 +11,9 @@
 #include <thrum/future.h>
 #include <thrum/gather.h>
 #include <thrum/io.h>
+#include <thrum/generator.h>
 #include <thrum/local.h>
+#include <thrum/select.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 
