@@ -10,8 +10,8 @@
 #include <thrum/channel.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>
-#include <thrum/io.h>
 #include <thrum/generator.h>
+#include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/select.h>
 #include <thrum/task.h>
