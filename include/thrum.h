@@ -14,6 +14,7 @@
 #include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/select.h>
+#include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 
