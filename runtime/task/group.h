@@ -14,8 +14,8 @@
  * Whoever brings the word to exactly `is_waiting` with a count of 0 wakes the opener. The opener subtracts only
  * after its context is saved; a child's addition is its last touch of the group, but for the last child: it still has
  * to read whom to wake. The opener waits for that wake, with one exception: its deadline was quicker. Then that child
- * says so (`was_told`), and the opener, who finds when it takes its subtraction back that the last child has come, waits for
- * this word instead.
+ * says so (`was_told`), and the opener, who finds when it takes its subtraction back that the last child has come,
+ * waits for this word instead.
  *
  *   [G1] release of a child's addition -> acquire in the opener: what the child did is seen after the wait
  *   [G3] release was_told -> acquire was_told: the child has looked its last
