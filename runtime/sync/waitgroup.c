@@ -14,8 +14,8 @@
  * group no more; who wakes is still inside, and who finds 0 comes after him (th_line_pass): the group often lies on the
  * stack of who waits for it.
  *
- *   [R1] release of each done -> acquire of 0, and of the last done in the line: what was done is seen by who has waited
- *        for it, and that the line's lock was taken
+ *   [R1] release of each done -> acquire of 0, and of the last done in the line: what was done is seen by who has
+ *        waited for it, and that the line's lock was taken
  *
  * Explored by tests/model (model_barrier).
  */
