@@ -90,7 +90,7 @@ int thrum_group_wait(thrum_group *group)
         struct th_worker *worker = th_worker_of(self);
         th_worker_enter(worker);
         struct th_task *child = worker->fresh.newest;
-        if (child == NULL || child->group != group || !has_room) {
+        if (child == NULL || child->group != group || !has_room || !th_worker_has_permit(worker)) {
             th_park_with(self->task, commit, group);
             break;
         }

@@ -219,6 +219,18 @@ int th_sys_thread_id(void)
     return engine.current + 1;
 }
 
+int64_t th_sys_thread_cpu(int id)
+{
+    (void)id;
+    return 0;
+}
+
+char th_sys_thread_state(int id)
+{
+    (void)id;
+    return 'S';
+}
+
 void th_sys_thread_yield(void)
 {
     schedule_yield();
