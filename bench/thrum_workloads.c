@@ -1,6 +1,6 @@
 /*
  * The workloads in thrum: what bench/compare runs beside the peers. Public headers only, and the library as it is
- * installed; tasks, groups, handles and sleep as a program would use them. What needs channels or a mutex is not here
+ * installed; tasks, groups, handles, channels and sleep as a program would use them. What needs a mutex is not here
  * yet, and `--list` does not name it.
  */
 #include "workload.h"
@@ -187,6 +187,109 @@ static void run_fib(struct bench *b)
     bench_report_ms(b, bench_fib_share(f.n));
 }
 
+/* ---- chan_pingpong ---------------------------------------------------------------------------------------------- */
+
+struct table {
+    thrum_chan *there, *back;
+    uint64_t trips;
+};
+
+static thrum_chan *make_channel(size_t capacity)
+{
+    thrum_chan *chan;
+    must(thrum_chan_create(&chan, sizeof(uint64_t), capacity));
+    return chan;
+}
+
+static int returning(void *arg)
+{
+    struct table *table = arg;
+    uint64_t ball;
+    for (uint64_t i = 0; i < table->trips; i++) {
+        must(thrum_chan_receive(table->there, &ball));
+        ball++;
+        must(thrum_chan_send(table->back, &ball));
+    }
+    return 0;
+}
+
+static int serving(void *arg)
+{
+    struct table *table = arg;
+    uint64_t ball = 0;
+    for (uint64_t i = 0; i < table->trips; i++) {
+        must(thrum_chan_send(table->there, &ball));
+        must(thrum_chan_receive(table->back, &ball));
+    }
+    bench_check(&bench, "trips", ball, table->trips);
+    return 0;
+}
+
+static void run_chan_pingpong(struct bench *b)
+{
+    struct table table = {make_channel(0), make_channel(0), bench_count(b, BENCH_ROUND_TRIPS)};
+    thrum_group group = THRUM_GROUP_INIT;
+    bench_start(b);
+    spawn(&group, returning, &table);
+    spawn(&group, serving, &table);
+    join(&group);
+    bench_stop(b);
+    bench_report_ns(b, table.trips);
+    thrum_chan_destroy(table.there);
+    thrum_chan_destroy(table.back);
+}
+
+/* ---- chan_mpmc -------------------------------------------------------------------------------------------------- */
+
+struct side {
+    thrum_chan *chan;
+    uint64_t first, count, sum;
+};
+
+static int producing(void *arg)
+{
+    struct side *side = arg;
+    for (uint64_t i = 0; i < side->count; i++) {
+        uint64_t item = side->first + i;
+        must(thrum_chan_send(side->chan, &item));
+    }
+    return 0;
+}
+
+static int consuming(void *arg)
+{
+    struct side *side = arg;
+    uint64_t item, sum = 0;
+    while (thrum_chan_receive(side->chan, &item) == 0)
+        sum += item;
+    side->sum = sum;
+    return 0;
+}
+
+static void run_chan_mpmc(struct bench *b)
+{
+    uint64_t each = bench_count(b, BENCH_MESSAGES / BENCH_CHANNEL_SIDES), count = each * BENCH_CHANNEL_SIDES, sum = 0;
+    struct side producers[BENCH_CHANNEL_SIDES], consumers[BENCH_CHANNEL_SIDES];
+    thrum_chan *chan = make_channel(BENCH_CHANNEL_CAPACITY);
+    thrum_group sending = THRUM_GROUP_INIT, receiving = THRUM_GROUP_INIT;
+    bench_start(b);
+    for (unsigned i = 0; i < BENCH_CHANNEL_SIDES; i++) {
+        producers[i] = (struct side){.chan = chan, .first = i * each, .count = each};
+        consumers[i] = (struct side){.chan = chan};
+        spawn(&sending, producing, &producers[i]);
+        spawn(&receiving, consuming, &consumers[i]);
+    }
+    join(&sending);
+    thrum_chan_close(chan);
+    join(&receiving);
+    bench_stop(b);
+    for (unsigned i = 0; i < BENCH_CHANNEL_SIDES; i++)
+        sum += consumers[i].sum;
+    bench_check(b, "sum", sum, count * (count - 1) / 2);
+    bench_report_ns(b, count);
+    thrum_chan_destroy(chan);
+}
+
 /* ---- sleep_many ------------------------------------------------------------------------------------------------- */
 
 struct sleeper {
@@ -332,6 +435,8 @@ int main(int argc, char **argv)
         {.name = "spawn_yield", .run = run_spawn_yield},
         {.name = "skynet", .run = run_skynet},
         {.name = "fib", .run = run_fib},
+        {.name = "chan_pingpong", .run = run_chan_pingpong},
+        {.name = "chan_mpmc", .run = run_chan_mpmc},
         {.name = "sleep_many", .run = run_sleep_many},
         {.name = "idle_mem", .run = run_idle_mem},
         {.name = "parallel_sum", .run = run_parallel_sum},

@@ -7,7 +7,9 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/channel.h>
 #include <thrum/future.h>
+#include <thrum/gather.h>
 #include <thrum/local.h>
 #include <thrum/task.h>
 #include <thrum/time.h>

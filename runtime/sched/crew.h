@@ -61,15 +61,15 @@ struct th_lane {
 /* Key: c constant, l the lock's, a atomic (written under the lock), m the monitor's. */
 struct th_crew {
     struct th_lock lock;
-    uint32_t most;                   /* c: threads */
-    uint32_t threads;                /* l: that live or are being started */
-    uint32_t starting;               /* l: of these, not yet a spare */
-    uint32_t spare_count;            /* l */
-    struct th_worker *spares;        /* l: latest first, its cache is the warmest */
-    struct th_worker *retired;       /* l: without a thread, to be used again */
-    struct th_lane lanes[TH_LANES];  /* l */
-    th_atomic32 waiting;             /* a: tasks in lanes */
-    th_atomic64 detached;            /* a: times that a permit was taken, ever */
+    uint32_t most;                  /* c: threads */
+    uint32_t threads;               /* l: that live or are being started */
+    uint32_t starting;              /* l: of these, not yet a spare */
+    uint32_t spare_count;           /* l */
+    struct th_worker *spares;       /* l: latest first, its cache is the warmest */
+    struct th_worker *retired;      /* l: without a thread, to be used again */
+    struct th_lane lanes[TH_LANES]; /* l */
+    th_atomic32 waiting;            /* a: tasks in lanes */
+    th_atomic64 detached;           /* a: times that a permit was taken, ever */
 };
 
 void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads);

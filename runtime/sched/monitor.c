@@ -154,7 +154,8 @@ static enum finding judge(struct th_worker *worker, int64_t now, int64_t slice)
         begin_watch(worker, now, activity);
         return now - watch->dispatch_since >= slice ? ENGAGED : FINE;
     }
-    if (now - watch->quiet_since < BLOCKED_NS)
+    /* Inside its guard it is in the runtime, perhaps for long: it may have taken a million tasks from outside. */
+    if (now - watch->quiet_since < BLOCKED_NS || th_atomic32_load_relaxed(&worker->guard.in_op) != 0)
         return FINE;
     th_atomic32_store_relaxed(&worker->is_late, 1);
     return judge_quiet(worker, now - watch->quiet_since, slice);
@@ -164,11 +165,11 @@ static enum finding judge(struct th_worker *worker, int64_t now, int64_t slice)
 
 struct look {
     int64_t now;
-    bool has_outside;   /* tasks from outside wait */
-    bool has_backlog;   /* or tasks in anybody's queues */
-    bool has_idle;      /* a holder of a permit looks for work, or sleeps */
-    uint32_t stuck;     /* workers whose permit should be taken */
-    uint32_t detached;  /* and was */
+    bool has_outside;  /* tasks from outside wait */
+    bool has_backlog;  /* or tasks in anybody's queues */
+    bool has_idle;     /* a holder of a permit looks for work, or sleeps */
+    uint32_t stuck;    /* workers whose permit should be taken */
+    uint32_t detached; /* and was */
 };
 
 static bool is_ready_waiting(const struct th_worker *worker)

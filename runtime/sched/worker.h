@@ -99,7 +99,8 @@ struct th_worker {
     th_atomic32 tid;    /* a: the thread's number, 0 while there is none */
 
     /* The monitor's. */
-    th_atomic32 is_late;   /* a: it sits in one dispatch: its slot may be taken too */    struct th_watch watch;
+    th_atomic32 is_late; /* a: it sits in one dispatch: its slot may be taken too */
+    struct th_watch watch;
 };
 
 TH_INLINE struct th_worker *th_worker_of(const struct th_fiber *fiber)

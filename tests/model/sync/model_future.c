@@ -1,74 +1,18 @@
 /*
  * sync/future: one of all who set it does, every waiter gets that or its own cancel, and the setter's last touch comes
  * before any waiter goes on; calls are made once, chains come to their end.
- *
- * Waiting itself is played here, as task/await.h promises it: a word for each thread that outlives its waits, as a
- * task's does.
  */
 #include "model/model.h"
 
 #include <thrum/future.h>
 
-#include "base/sys.h"
-#include "task/await.h"
+#include "model/sync/played_waits.h"
 
-#include <errno.h>
+enum { RESULT = 5 };
 
-enum { RESULT = 5, ASLEEP = 0 };
-
-static th_atomic32 words[MODEL_THREADS]; /* 1 + reason */
-static int payload;                      /* plain: what the setter did before */
+static int payload; /* plain: what the setter did before */
 static thrum_future future;
 static int value;
-
-/* ---- Waits ---- */
-
-int th_await_begin(struct th_waiter *waiter)
-{
-    waiter->epoch = (uint32_t)th_model_self();
-    return 0;
-}
-
-void th_await_abandon(struct th_waiter *waiter)
-{
-    (void)waiter;
-}
-
-static bool end_wait(uint32_t of, uint32_t reason)
-{
-    uint32_t asleep = ASLEEP;
-    if (!th_atomic32_cas_acqrel(&words[of], &asleep, 1 + reason))
-        return false;
-    (void)th_sys_futex_wake(&words[of], 1);
-    return true;
-}
-
-int th_await(struct th_waiter *waiter, int64_t until)
-{
-    uint32_t seen;
-    while ((seen = th_atomic32_load_acquire(&words[waiter->epoch])) == ASLEEP)
-        (void)th_sys_futex_wait(&words[waiter->epoch], ASLEEP, until);
-    return seen - 1 == TH_WAKE_CANCEL ? -ECANCELED : (int)seen - 1;
-}
-
-bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
-{
-    return end_wait(waiter->epoch, reason);
-}
-
-/* Another's wait, or the one that it will begin, is cancelled. */
-static void cancel_the_wait(void *arg)
-{
-    (void)end_wait((uint32_t)(uintptr_t)arg, TH_WAKE_CANCEL);
-}
-
-/* What came after a wait lies where its node has been. */
-static TH_NOINLINE void use_the_stack(void)
-{
-    volatile char used[256];
-    for (size_t i = 0; i < sizeof used; i += 8)
-        used[i] = 1;
-}
 
 /* ---- Who does what ---- */
 

@@ -53,7 +53,8 @@ static void serve(void *arg)
             th_worker_switch(&worker->thread.host, next);
         else
             th_worker_leave(worker);
-        while (th_inject_is_empty(&runtime.inject) && th_atomic32_load_acquire(&is_over) == 0 && th_worker_slot(worker) == NULL)
+        while (th_inject_is_empty(&runtime.inject) && th_atomic32_load_acquire(&is_over) == 0 &&
+               th_worker_slot(worker) == NULL)
             continue;
     }
     th_thread_fini(&worker->thread);

@@ -1,0 +1,93 @@
+/*
+ * The inside of channels, for those who stand on them: select, queues.
+ *
+ * Whoever waits at a channel hangs an entry into one of its two lists. All of a channel is under its latch, which is
+ * held for as long as it takes to move an item, and never over a switch.
+ *
+ *   receivers wait  =>  there is no item          senders wait  =>  there is no room
+ *   items sent = received + in the store + dropped with it
+ *
+ * An item goes from a sender's memory to a receiver's in three steps, under the latch:
+ *   1. the entry leaves the list, and its waiter is won (task/await.h). Where that fails something else was quicker
+ *      (a cancel, a deadline, another case of a select) and the next one is tried: nothing has moved yet.
+ *   2. the item moves, the result is written.
+ *   3. `is_done`. The waiter runs from step 1 on, perhaps at once on another worker, and waits for that, a word in its
+ *      own memory: not for the latch, since the channel may be given up by whoever has just moved the item.
+ * So an item is taken from its sender if and only if a receiver, or the store, has it; and who gave up waiting, which
+ * he knows from th_await, has lost none.
+ *
+ *   [N1] release is_done -> acquire is_done: the waiter sees the item and the result
+ *
+ * Note [Peeking]. Whether a channel is closed, how many items are in it and whether somebody waits may be read without
+ * the latch: a hint. Who happened before the reader is seen, so a hint is never older than what the reader can know.
+ *
+ * Rejected: moving the item before the waiter is won (of two cases of a select with one destination the loser would
+ * write over the winner's item); a lock-free ring (the hand-over to waiting receivers needs the lists anyway, and the
+ * latch costs one read-modify-write, as the ring would).
+ *
+ * Explored by tests/model (model_channel).
+ *
+ * Key: c constant, q the channel's latch, a atomic (written under the latch).
+ */
+#ifndef TH_SYNC_EXCHANGE_H
+#define TH_SYNC_EXCHANGE_H
+
+#include <thrum/channel.h>
+
+#include "base/latch.h"
+#include "sync/store.h"
+#include "task/await.h"
+
+struct th_entry {
+    struct th_entry *prev, *next; /* q */
+    struct th_waiter *waiter;     /* c */
+    void *item;                   /* c: where it goes, or where it is */
+    uint32_t reason;              /* c: what the waiter is woken with */
+    int32_t result;               /* q until is_done */
+    th_atomic32 is_done;          /* a */
+    bool is_listed;               /* q */
+};
+
+struct th_entries {
+    th_atomicptr first;
+    struct th_entry *last;
+};
+
+enum th_side { TH_RECEIVING, TH_SENDING };
+
+TH_INLINE struct th_latch *th_chan_latch(thrum_chan *chan)
+{
+    return (struct th_latch *)(void *)&chan->latch_;
+}
+
+TH_INLINE struct th_entries *th_chan_entries(const thrum_chan *chan, enum th_side side)
+{
+    return (struct th_entries *)(uintptr_t)(side == TH_RECEIVING ? chan->receivers_ : chan->senders_);
+}
+
+/* See Note [Peeking]. */
+TH_INLINE bool th_chan_is_closed(const thrum_chan *chan)
+{
+    return th_atomic32_load_relaxed((const th_atomic32 *)&chan->is_closed_) != 0;
+}
+
+TH_INLINE bool th_chan_somebody_waits(const thrum_chan *chan, enum th_side side)
+{
+    return th_atomicptr_load_relaxed(&th_chan_entries(chan, side)->first) != NULL;
+}
+
+/* Latch held. Sends or receives one item if that can be done without waiting: 0, -EPIPE, or -EAGAIN. Entries of the
+ * waiter `self` (NULL: nobody's) are passed over. */
+int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item, const struct th_waiter *self);
+
+/* Latch held. */
+void th_chan_enlist(thrum_chan *chan, enum th_side side, struct th_entry *entry);
+void th_chan_delist(thrum_chan *chan, enum th_side side, struct th_entry *entry);
+
+/* The entry's waiter was won: the result, once the item has moved. */
+int th_chan_finished(struct th_entry *entry);
+
+/* Latch held: sends or receives one item, waiting for it; leaves the latch. */
+int th_chan_wait(thrum_chan *chan, enum th_side side, void *item);
+
+#endif
