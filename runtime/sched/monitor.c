@@ -31,7 +31,7 @@ enum {
 
 void th_monitor_call(struct thrum_runtime *runtime)
 {
-    if (th_atomic32_exchange_acqrel(&runtime->monitor.word, TH_MONITOR_AWAKE) != TH_MONITOR_AWAKE) /* [N3] */
+    if (th_atomic32_exchange_acqrel(&runtime->monitor.word, TH_MONITOR_AWAKE) != TH_MONITOR_AWAKE) /* [Y3] */
         (void)th_sys_futex_wake(&runtime->monitor.word, 1);
 }
 
@@ -69,7 +69,7 @@ static int64_t next_timer(const struct thrum_runtime *runtime)
 static void sleep_until(struct thrum_runtime *runtime, uint32_t how, int64_t deadline)
 {
     th_atomic32 *word = &runtime->monitor.word;
-    while (th_atomic32_load_acquire(word) == how) { /* [N3] */
+    while (th_atomic32_load_acquire(word) == how) { /* [Y3] */
         if (th_sys_futex_wait(word, how, deadline) == -ETIMEDOUT)
             break;
     }
@@ -79,7 +79,7 @@ static void sleep_until(struct thrum_runtime *runtime, uint32_t how, int64_t dea
 /* An exchange, so that who has called before is seen, and who calls later sees it. */
 static void tell_sleep(struct thrum_runtime *runtime, uint32_t how)
 {
-    (void)th_atomic32_exchange_acqrel(&runtime->monitor.word, how); /* [N3] */
+    (void)th_atomic32_exchange_acqrel(&runtime->monitor.word, how); /* [Y3] */
 }
 
 /* Nothing is to be looked at: sleeps until it is called, or a timer is due. */
@@ -87,8 +87,8 @@ static void sleep_long(struct thrum_runtime *runtime)
 {
     tell_sleep(runtime, TH_MONITOR_LONG);
     if (!TH_MUTANT(long_sleep_without_fence)) {
-        (void)th_atomic32_add_acqrel(&runtime->idle.counts, 0); /* [N1] */
-        th_fence_seqcst();                                      /* [N2] */
+        (void)th_atomic32_add_acqrel(&runtime->idle.counts, 0); /* [Y1] */
+        th_fence_seqcst();                                      /* [Y2] */
     }
     if (!TH_MUTANT(long_sleep_without_look) && (!all_sleep(runtime) || has_stopped(runtime)))
         th_atomic32_store_relaxed(&runtime->monitor.word, TH_MONITOR_AWAKE);

@@ -1,6 +1,6 @@
 /*
- * The monitor: the one thread that never runs tasks. It looks for workers that sit in one task for long, and gives their
- * permit to a spare (sched/crew.h); it starts threads where spares are missing, and fires the timers of workers that do
+ * The monitor: the one thread that never runs tasks. It looks for workers that sit in one task for long, and gives
+ * their permit to a spare (sched/crew.h); it starts threads where spares are missing, and fires the timers of workers that do
  * not look at them.
  *
  * Stuck is who picked nothing between two looks. A task that runs others in place picks nothing either, but they
@@ -19,12 +19,12 @@
  *               TICKING   sleeps to its next look
  *               LONG      sleeps until it is called
  *
- *   [N1] release add to idle.counts (sched/idle.h) of a worker that has found something -> acquire add of the monitor
- *        that goes to sleep: read-modify-writes of one word. Either the worker sees LONG, and calls, or the monitor sees
- *        that somebody is awake.
- *   [N2] release fence after a worker without a permit has armed a timer -> acquire fence after word = LONG: either it
+ *   [Y1] release add to idle.counts (sched/idle.h) of a worker that has found something -> acquire add of the monitor
+ *        that goes to sleep: read-modify-writes of one word. Either the worker sees LONG, and calls, or the monitor
+ *        sees that somebody is awake.
+ *   [Y2] release fence after a worker without a permit has armed a timer -> acquire fence after word = LONG: either it
  *        sees LONG or the monitor sees the timer.
- *   [N3] release word -> acquire word: the monitor sees what the caller did. Both exchange, so one comes second.
+ *   [Y3] release word -> acquire word: the monitor sees what the caller did. Both exchange, so one comes second.
  *
  * Explored by tests/model (model_retake).
  */

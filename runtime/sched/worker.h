@@ -178,8 +178,8 @@ TH_INLINE void th_worker_add_ready(struct th_worker *worker, struct th_task *tas
     th_worker_set_slot(worker, task);
 }
 
-/* Guard held: the next task to run, out of its queue; NULL if the worker has none, or no permit any more: whoever called
- * goes to the host then, also if it could go on itself. */
+/* Guard held: the next task to run, out of its queue; NULL if the worker has none, or no permit any more: whoever
+ * called goes to the host then, also if it could go on itself. */
 struct th_task *th_worker_pick(struct th_worker *worker);
 
 /* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; the guard is left on arrival.
