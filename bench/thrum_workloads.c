@@ -290,6 +290,33 @@ static void run_chan_mpmc(struct bench *b)
     thrum_chan_destroy(chan);
 }
 
+/* ---- select_ready ----------------------------------------------------------------------------------------------- */
+
+/* Each turn makes another one ready; the cases are made once. */
+static void run_select_ready(struct bench *b)
+{
+    uint64_t turns = bench_count(b, BENCH_SELECTS), item = 0, sum = 0;
+    thrum_chan *chans[BENCH_SELECT_CASES];
+    thrum_case cases[BENCH_SELECT_CASES];
+    for (unsigned i = 0; i < BENCH_SELECT_CASES; i++) {
+        chans[i] = make_channel(1);
+        cases[i] = THRUM_RECEIVE(chans[i], &item);
+    }
+    bench_start(b);
+    for (uint64_t i = 0; i < turns; i++) {
+        unsigned at = (unsigned)(i * 5 % BENCH_SELECT_CASES);
+        must(thrum_chan_send(chans[at], &i));
+        int which = thrum_select(cases, BENCH_SELECT_CASES);
+        must(which < 0 ? which : cases[which].result);
+        sum += item;
+    }
+    bench_stop(b);
+    bench_check(b, "sum", sum, turns * (turns - 1) / 2);
+    bench_report_ns(b, turns);
+    for (unsigned i = 0; i < BENCH_SELECT_CASES; i++)
+        thrum_chan_destroy(chans[i]);
+}
+
 /* ---- sleep_many ------------------------------------------------------------------------------------------------- */
 
 struct sleeper {
@@ -437,6 +464,7 @@ int main(int argc, char **argv)
         {.name = "fib", .run = run_fib},
         {.name = "chan_pingpong", .run = run_chan_pingpong},
         {.name = "chan_mpmc", .run = run_chan_mpmc},
+        {.name = "select_ready", .run = run_select_ready, .workers_max = 1},
         {.name = "sleep_many", .run = run_sleep_many},
         {.name = "idle_mem", .run = run_idle_mem},
         {.name = "parallel_sum", .run = run_parallel_sum},

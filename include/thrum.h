@@ -10,7 +10,9 @@
 #include <thrum/channel.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>
+#include <thrum/generator.h>
 #include <thrum/local.h>
+#include <thrum/select.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 

@@ -27,8 +27,8 @@
  *
  *   [C1] release made -> acquire made: a worker that is counted is complete
  *
- * The permit word itself orders nothing, all its uses are relaxed: a spare learns of its permit by its wake, which is
- * [S2] of sched/idle.h, and what is passed on goes through the lock or through the injection stack.
+ * The permit word itself orders nothing, all its uses are relaxed: a spare learns of its permit by its wake (sched/idle.h,
+ * [S2]), and what is passed on goes through the lock or through the injection stack.
  *
  * Rejected: moving a stuck worker's queues by hand (its guard can be forced from a silent owner anyway); permits as
  * objects with queues of their own (every dispatch would go through one more pointer, and a stuck worker that spawns

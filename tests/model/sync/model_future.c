@@ -88,7 +88,7 @@ MODEL(future_has_its_result_once_it_is_seen_to_be_over, .modes = ALL, .preemptio
 MODEL(future_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spurious = MODEL_NONE)
 {
     th_model_thread(set, NULL);
-    th_model_thread(cancel_the_wait, (void *)0);
+    th_model_thread(cancel_thread, (void *)0);
     await_it(NULL);
     th_model_join_all();
     MODEL_CHECK_EQ(thrum_future_state(&future), THRUM_FUTURE_DONE);
@@ -98,7 +98,7 @@ MODEL(future_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spuri
 MODEL(future_one_of_two_waits_is_cancelled, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     int waiter = th_model_thread(await_it, NULL);
-    th_model_thread(cancel_the_wait, (void *)(uintptr_t)waiter);
+    th_model_thread(cancel_thread, (void *)(uintptr_t)waiter);
     th_model_thread(set, NULL);
     await_it_for_sure(NULL);
 }

@@ -66,7 +66,6 @@ MODEL(wait_each_gives_each_once, .preemptions = 2, .stale = 2, .spurious = MODEL
     MODEL_CHECK_EQ(thrum_wait_open(&wait, handles, 2), 0);
     th_model_thread(end, (void *)1);
     MODEL_CHECK(take_one(wait));
-    wait_again();
     MODEL_CHECK(take_one(wait));
     size_t index;
     MODEL_CHECK_EQ(thrum_wait_each(wait, &index), 0);
@@ -81,9 +80,10 @@ MODEL(wait_each_meets_cancel, .modes = ALL, .preemptions = 2, .stale = 2, .spuri
     th_model_issue(1);
     MODEL_CHECK(take_one(wait));
     th_model_thread(end, (void *)0);
-    th_model_thread(cancel_the_wait, (void *)0);
+    int canceller = th_model_thread(cancel_thread, (void *)0);
     if (!take_one(wait)) {
-        wait_again();
+        th_model_join(canceller);
+        end_cancel();
         MODEL_CHECK(take_one(wait));
     }
     thrum_wait_close(wait);
