@@ -3,10 +3,10 @@
  *
  * There are as many *permits* as workers were asked for. Who holds one picks tasks. A worker that sits in one task for
  * long loses its permit to a *spare*, a thread that sleeps without one: the monitor takes it (sched/monitor.h). The
- * stuck task keeps its thread, its registers and its locks; nothing interrupts it. What the stuck worker owns - queues, slot,
- * timers - stays where it is and is reached like that of any silent owner: by force (sched/steal.c), by the monitor
- * (timers). When the task comes back to the runtime, its worker finds at its next pick that the permit is gone: it
- * hands on what it has, through the injection stack, and becomes a spare itself.
+ * stuck task keeps its thread, its registers and its locks; nothing interrupts it. What the stuck worker owns -
+ * queues, slot, timers - stays where it is and is reached like that of any silent owner: by force (sched/steal.c), by
+ * the monitor (timers). When the task comes back to the runtime, its worker finds at its next pick that the permit is
+ * gone: it hands on what it has, through the injection stack, and becomes a spare itself.
  *
  *   permit     means                               from      to        who
  *   BUSY       holds a permit, may be in a task    NONE      BUSY      the monitor, lock held, for a spare
@@ -27,8 +27,8 @@
  *
  *   [C1] release made -> acquire made: a worker that is counted is complete
  *
- * The permit word itself orders nothing, all its uses are relaxed: a spare learns of its permit by its wake (sched/idle.h,
- * [S2]), and what is passed on goes through the lock or through the injection stack.
+ * The permit word itself orders nothing, all its uses are relaxed: a spare learns of its permit by its wake
+ * (sched/idle.h, [S2]), and what is passed on goes through the lock or through the injection stack.
  *
  * Rejected: moving a stuck worker's queues by hand (its guard can be forced from a silent owner anyway); permits as
  * objects with queues of their own (every dispatch would go through one more pointer, and a stuck worker that spawns

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum {
-    /* To the next look after somebody was found stuck. A dispatch is called blocked after half of it at the earliest. */
+    /* To the next look after somebody was found stuck; a dispatch may be called blocked after half of it. */
     FIRST_NS = 100000,
     /* A look costs some 10 us of processor, most of it the wake: less than one in a hundred. */
     MOST_NS = 2000000,

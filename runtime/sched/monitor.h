@@ -1,7 +1,7 @@
 /*
  * The monitor: the one thread that never runs tasks. It looks for workers that sit in one task for long, and gives
- * their permit to a spare (sched/crew.h); it starts threads where spares are missing, and fires the timers of workers that do
- * not look at them.
+ * their permit to a spare (sched/crew.h); it starts threads where spares are missing, and fires the timers of workers
+ * that do not look at them.
  *
  * Stuck is who picked nothing between two looks. A task that runs others in place picks nothing either, but they
  * begin and end: such a worker is stuck only for what it cannot do itself, ready tasks and timers.

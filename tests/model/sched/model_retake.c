@@ -1,6 +1,7 @@
 /*
  * sched/crew, sched/monitor: a permit that is taken from a worker is held by one other, whatever the worker does at
- * that moment; what it had in its queues runs once; nobody sleeps on when there is something for him, nor after the end.
+ * that moment; what it had in its queues runs once; nobody sleeps on when there is something for him, nor after the
+ * end.
  */
 #include "model/model.h"
 
