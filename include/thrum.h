@@ -11,8 +11,10 @@
 #include <thrum/future.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
+#include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/select.h>
+#include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 

@@ -1,6 +1,7 @@
 #include "base/sys.h"
 
 #include "base/fault.h"
+#include "base/sys_result.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,16 +26,6 @@
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
-
-/* Runs a system call, turns its outcome into a result, and leaves the caller's errno as it was. */
-#define SYS_RESULT(call)                                       \
-    ({                                                         \
-        int errno_before_ = errno;                             \
-        long outcome_ = (long)(call);                          \
-        long result_ = outcome_ < 0 ? -(long)errno : outcome_; \
-        errno = errno_before_;                                 \
-        result_;                                               \
-    })
 
 void *th_sys_alloc(size_t bytes)
 {
@@ -255,6 +246,11 @@ char th_sys_thread_state(int id)
     /* "id (name) S ...", and a name may hold anything. */
     const char *end = strrchr(text, ')');
     return end != NULL && end[1] == ' ' ? end[2] : 0;
+}
+
+uintptr_t th_sys_thread_self(void)
+{
+    return (uintptr_t)pthread_self();
 }
 
 void th_sys_thread_yield(void)

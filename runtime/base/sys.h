@@ -9,7 +9,7 @@
  *
  * Calls return >= 0 or -errno; errno itself is neither left changed nor looked at by anybody else. Nothing here is
  * inlined: errno's address is a thread-local fact, which must not be remembered over a switch (runtime/README.md,
- * "Thread-local state").
+ * "Thread-local state"). Calls on the program's own file descriptors are in base/sys_io.h.
  */
 #ifndef TH_BASE_SYS_H
 #define TH_BASE_SYS_H
@@ -40,7 +40,34 @@
     X(sigaction)        \
     X(sigaltstack)      \
     X(getaffinity)      \
-    X(random)
+    X(random)           \
+    X(epoll_create)     \
+    X(epoll_ctl)        \
+    X(epoll_wait)       \
+    X(eventfd)          \
+    X(poll)             \
+    X(fcntl)            \
+    X(fstat)            \
+    X(readv)            \
+    X(writev)           \
+    X(pread)            \
+    X(pwrite)           \
+    X(sendfile)         \
+    X(splice)           \
+    X(socket)           \
+    X(bind)             \
+    X(listen)           \
+    X(accept)           \
+    X(connect)          \
+    X(shutdown)         \
+    X(recv)             \
+    X(send)             \
+    X(recvmsg)          \
+    X(sendmsg)          \
+    X(getsockopt)       \
+    X(setsockopt)       \
+    X(getsockname)      \
+    X(getpeername)
 
 enum th_sys_call {
 #define TH_SYS_ENUM(name) TH_SYS_##name,
@@ -86,8 +113,9 @@ int th_sys_thread_start(pthread_t *thread, size_t stack_bytes, void *(*body)(voi
 int th_sys_thread_join(pthread_t thread);
 void th_sys_thread_name(const char *name); /* of the calling thread, cut at 15 characters */
 int th_sys_thread_id(void);
-int64_t th_sys_thread_cpu(int id); /* nanoseconds of processor that a thread of this process has used; or -errno */
-char th_sys_thread_state(int id);  /* the kernel's letter: R runs or could, S and D wait, T is stopped; 0: unknown */
+int64_t th_sys_thread_cpu(int id);  /* nanoseconds of processor that a thread of this process has used; or -errno */
+char th_sys_thread_state(int id);   /* the kernel's letter: R runs or could, S and D wait, T is stopped; 0: unknown */
+uintptr_t th_sys_thread_self(void); /* an even number that no other living thread has; no system call */
 void th_sys_thread_yield(void);
 
 /* Signals. */

@@ -342,7 +342,7 @@ void th_crew_stand_by(struct th_worker *worker)
     while (!is_stopped(worker) && !worker->is_retired && !th_worker_has_permit(worker)) {
         th_crew_hand_on(worker);
         if (th_timers_next(&worker->timers) != INT64_MAX) {
-            th_fence_seqcst(); /* [Y2] */
+            th_fence_seqcst(); /* [MO2] */
             th_monitor_want(worker->runtime);
         }
         bool is_listed;

@@ -31,7 +31,7 @@ enum {
 
 void th_monitor_call(struct thrum_runtime *runtime)
 {
-    if (th_atomic32_exchange_acqrel(&runtime->monitor.word, TH_MONITOR_AWAKE) != TH_MONITOR_AWAKE) /* [Y3] */
+    if (th_atomic32_exchange_acqrel(&runtime->monitor.word, TH_MONITOR_AWAKE) != TH_MONITOR_AWAKE) /* [MO3] */
         (void)th_sys_futex_wake(&runtime->monitor.word, 1);
 }
 
@@ -69,7 +69,7 @@ static int64_t next_timer(const struct thrum_runtime *runtime)
 static void sleep_until(struct thrum_runtime *runtime, uint32_t how, int64_t deadline)
 {
     th_atomic32 *word = &runtime->monitor.word;
-    while (th_atomic32_load_acquire(word) == how) { /* [Y3] */
+    while (th_atomic32_load_acquire(word) == how) { /* [MO3] */
         if (th_sys_futex_wait(word, how, deadline) == -ETIMEDOUT)
             break;
     }
@@ -79,7 +79,7 @@ static void sleep_until(struct thrum_runtime *runtime, uint32_t how, int64_t dea
 /* An exchange, so that who has called before is seen, and who calls later sees it. */
 static void tell_sleep(struct thrum_runtime *runtime, uint32_t how)
 {
-    (void)th_atomic32_exchange_acqrel(&runtime->monitor.word, how); /* [Y3] */
+    (void)th_atomic32_exchange_acqrel(&runtime->monitor.word, how); /* [MO3] */
 }
 
 /* Nothing is to be looked at: sleeps until it is called, or a timer is due. */
@@ -87,8 +87,8 @@ static void sleep_long(struct thrum_runtime *runtime)
 {
     tell_sleep(runtime, TH_MONITOR_LONG);
     if (!TH_MUTANT(long_sleep_without_fence)) {
-        (void)th_atomic32_add_acqrel(&runtime->idle.counts, 0); /* [Y1] */
-        th_fence_seqcst();                                      /* [Y2] */
+        (void)th_atomic32_add_acqrel(&runtime->idle.counts, 0); /* [MO1] */
+        th_fence_seqcst();                                      /* [MO2] */
     }
     if (!TH_MUTANT(long_sleep_without_look) && (!all_sleep(runtime) || has_stopped(runtime)))
         th_atomic32_store_relaxed(&runtime->monitor.word, TH_MONITOR_AWAKE);
@@ -177,15 +177,28 @@ static bool is_ready_waiting(const struct th_worker *worker)
     return th_queue_count(&worker->ready) > 0 || th_worker_slot(worker) != NULL;
 }
 
+/* Nobody else looks at file descriptors while all are busy, and perhaps stuck. */
+static void poll_for_others(struct thrum_runtime *runtime, int64_t now)
+{
+    struct th_worker *desk = runtime->monitor.desk;
+    th_worker_enter(desk);
+    bool has_polled = th_worker_poll(desk, now);
+    th_worker_leave(desk);
+    if (has_polled)
+        th_crew_hand_on(desk);
+}
+
 static void survey(struct thrum_runtime *runtime, struct look *look)
 {
     uint32_t made = th_runtime_made(runtime);
-    look->has_outside = !th_inject_is_empty(&runtime->inject);
     for (uint32_t i = 0; i < made; i++) {
         const struct th_worker *worker = runtime->workers[i];
         look->has_backlog |= is_ready_waiting(worker) || th_queue_count(&worker->fresh) > 0;
         look->has_idle |= th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_IDLE;
     }
+    if (!look->has_idle)
+        poll_for_others(runtime, look->now);
+    look->has_outside = !th_inject_is_empty(&runtime->inject);
 }
 
 /* Fires what nobody else does in time: the timers of workers without a permit, and those that are late. */

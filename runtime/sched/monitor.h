@@ -19,12 +19,12 @@
  *               TICKING   sleeps to its next look
  *               LONG      sleeps until it is called
  *
- *   [Y1] release add to idle.counts (sched/idle.h) of a worker that has found something -> acquire add of the monitor
+ *   [MO1] release add to idle.counts (sched/idle.h) of a worker that has found something -> acquire add of the monitor
  *        that goes to sleep: read-modify-writes of one word. Either the worker sees LONG, and calls, or the monitor
  *        sees that somebody is awake.
- *   [Y2] release fence after a worker without a permit has armed a timer -> acquire fence after word = LONG: either it
+ *   [MO2] release fence after a worker without a permit has armed a timer -> acquire fence after word = LONG: either it
  *        sees LONG or the monitor sees the timer.
- *   [Y3] release word -> acquire word: the monitor sees what the caller did. Both exchange, so one comes second.
+ *   [MO3] release word -> acquire word: the monitor sees what the caller did. Both exchange, so one comes second.
  *
  * Explored by tests/model (model_retake).
  */
