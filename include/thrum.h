@@ -12,6 +12,7 @@
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/local.h>
+#include <thrum/queue.h>
 #include <thrum/select.h>
 #include <thrum/task.h>
 #include <thrum/time.h>

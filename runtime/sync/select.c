@@ -69,7 +69,7 @@ static enum th_enlisted chan_enlist(thrum_case *which, struct th_waiter *waiter,
         entry->item = which->item_;
         entry->reason = reason;
         th_atomic32_store_relaxed(&entry->is_done, 0);
-        th_chan_enlist(chan, side_of(which), entry);
+        th_entries_add(th_chan_entries(chan, side_of(which)), entry);
     }
     th_latch_leave(th_chan_latch(chan));
     return outcome;
@@ -77,14 +77,14 @@ static enum th_enlisted chan_enlist(thrum_case *which, struct th_waiter *waiter,
 
 static void chan_finish(thrum_case *which)
 {
-    which->result = th_chan_finished(entry_of(which));
+    which->result = th_entry_finished(entry_of(which));
 }
 
 static void chan_delist(thrum_case *which)
 {
     thrum_chan *chan = which->object_;
     th_latch_take(th_chan_latch(chan));
-    th_chan_delist(chan, side_of(which), entry_of(which));
+    th_entries_remove(th_chan_entries(chan, side_of(which)), entry_of(which));
     th_latch_leave(th_chan_latch(chan));
 }
 
