@@ -12,8 +12,9 @@
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/local.h>
-#include <thrum/queue.h>
+#include <thrum/queues.h>
 #include <thrum/select.h>
+#include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 

@@ -8,7 +8,7 @@
  *
  * Key: c constant, q the channel's latch.
  */
-#include <thrum/queue.h>
+#include <thrum/queues.h>
 
 #include "base/sys.h"
 #include "sync/exchange.h"

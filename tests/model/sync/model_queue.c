@@ -4,7 +4,7 @@
  */
 #include "model/sync/waits.h"
 
-#include <thrum/queue.h>
+#include <thrum/queues.h>
 
 enum { DID = 5 };
 

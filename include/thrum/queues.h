@@ -12,8 +12,8 @@
  * Tasks and OS threads alike may do any of it. A channel is the same without orders and without the count of what is not
  * done yet.
  */
-#ifndef THRUM_QUEUE_H
-#define THRUM_QUEUE_H
+#ifndef THRUM_QUEUES_H
+#define THRUM_QUEUES_H
 
 #include <thrum/channel.h>
 
