@@ -9,8 +9,8 @@
  *     thrum_queue_done(queue);                           ... for each job that was got, when it is done
  *     thrum_queue_join(queue);                           ... until all that was put is done
  *
- * Tasks and OS threads alike may do any of it. A channel is the same without orders and without the count of what is not
- * done yet.
+ * Tasks and OS threads alike may do any of it. A channel is the same without orders and without the count of what is
+ * not done yet.
  */
 #ifndef THRUM_QUEUES_H
 #define THRUM_QUEUES_H
@@ -33,7 +33,7 @@ enum thrum_order {
 typedef struct thrum_queue_options {
     size_t capacity; /* 0: as much as there is memory for, below 4 GiB of items: a put does not wait */
     enum thrum_order order;
-    /* For THRUM_PRIORITY: below 0 if a comes before b. Called with the queue locked: it compares and does nothing else. */
+    /* For THRUM_PRIORITY: below 0 if a comes before b. Called with the queue locked: it must do nothing else. */
     int (*compare)(const void *a, const void *b);
 } thrum_queue_options;
 
@@ -44,12 +44,12 @@ THRUM_API THRUM_CHECKED int thrum_queue_create(thrum_queue **queue, size_t item_
 /* Gives a queue up that nobody waits at; what is in it is dropped. NULL is fine. Never switches. */
 THRUM_API void thrum_queue_destroy(thrum_queue *queue);
 
-/* Puts a copy of *item in; waits while the queue is full. 0; -EPIPE if it is closed, also while waiting; -ENOMEM. Unless
- * the result is 0 the item was not taken. May switch, may be cancelled. */
+/* Puts a copy of *item in; waits while the queue is full. 0; -EPIPE if it is closed, also while waiting; -ENOMEM.
+ * Unless the result is 0 the item was not taken. May switch, may be cancelled. */
 THRUM_API THRUM_CHECKED int thrum_queue_put(thrum_queue *queue, const void *item);
 
-/* Gets the item whose turn it is; waits while there is none. 0; -EPIPE if the queue is closed and empty. May switch. May
- * be cancelled: no item is lost by that. */
+/* Gets the item whose turn it is; waits while there is none. 0; -EPIPE if the queue is closed and empty. May switch.
+ * May be cancelled: no item is lost by that. */
 THRUM_API THRUM_CHECKED int thrum_queue_get(thrum_queue *queue, void *item);
 
 /* The same without waiting: -EAGAIN where they would have to. Never switch. */

@@ -1,6 +1,7 @@
 #include "sync/exchange.h"
 
 #include "base/sys.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -120,6 +121,11 @@ static TH_NOINLINE int give_up(thrum_chan *chan, enum th_side side, struct th_en
     return code;
 }
 
+static const struct th_wait_kind wait_kinds[] = {
+    [TH_RECEIVING] = {.name = "channel to receive from"},
+    [TH_SENDING] = {.name = "channel to send to"},
+};
+
 int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
 {
     struct th_waiter waiter;
@@ -135,7 +141,9 @@ int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
     th_atomic32_store_relaxed(&entry.is_done, 0);
     th_entries_add(th_chan_entries(chan, side), &entry);
     leave(chan);
+    th_waiting_begin(&wait_kinds[side], chan);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     if (TH_UNLIKELY(code < 0))
         return give_up(chan, side, &entry, code);
     return th_entry_finished(&entry);

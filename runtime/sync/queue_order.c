@@ -12,6 +12,7 @@
 
 #include "base/sys.h"
 #include "sync/exchange.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -103,6 +104,8 @@ static bool is_to_grow(const thrum_queue *queue)
 
 /* ---- What is not done ---- */
 
+static const struct th_wait_kind join_wait = {.name = "queue to be done"};
+
 /* Inside: one less. */
 static void count_done(thrum_queue *queue)
 {
@@ -135,7 +138,9 @@ int thrum_queue_join(thrum_queue *queue)
     leave(queue);
     if (is_done || code < 0)
         return code;
+    th_waiting_begin(&join_wait, queue);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     if (code >= 0)
         return th_entry_finished(&entry);
     enter(queue);

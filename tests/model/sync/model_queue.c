@@ -2,6 +2,7 @@
  * sync/queue_order: a join ends when nothing is open, and not before; what was put is got once, while the queue grows
  * and while those who put give up.
  */
+#include "model/sync/nobody.h"
 #include "model/sync/waits.h"
 
 #include <thrum/queues.h>
