@@ -7,10 +7,12 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/deadline.h>
 #include <thrum/channel.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
+#include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/queues.h>
 #include <thrum/select.h>
