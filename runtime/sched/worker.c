@@ -37,17 +37,21 @@ void th_worker_fini(struct th_worker *worker)
 /* A timer has fired: whoever waited for it is ready. Guard held. */
 static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
-    struct th_task *late = th_wait_deadline_task(due->owner), *task = due->owner;
-    if (late != NULL) {
-        if (th_wait_deadline(late, due->epoch))
-            th_queue_push_newest(&worker->ready, late);
-    } else if ((task->flags & TH_TASK_IS_TIMER) != 0) {
-        /* From now on a task like any other: it may sleep too. */
-        task->flags &= ~(uint32_t)TH_TASK_IS_TIMER;
+    struct th_task *task = th_due_task(due->owner);
+    switch (th_due_of(due->owner)) {
+    case TH_DUE_CALL: /* from now on a task like any other */
         th_worker_count(&worker->spawned);
         th_worker_add_fresh(worker, task);
-    } else if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE) {
-        th_queue_push_newest(&worker->ready, task);
+        break;
+    case TH_DUE_DEADLINE:
+        if (th_wait_deadline(task, due->epoch))
+            th_queue_push_newest(&worker->ready, task);
+        break;
+    case TH_DUE_WAIT:
+    case TH_DUE_MASK:
+        if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE)
+            th_queue_push_newest(&worker->ready, task);
+        break;
     }
 }
 

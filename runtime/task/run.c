@@ -109,7 +109,7 @@ static void forget_timers(struct th_worker *worker)
 {
     struct th_timer_due due;
     while (th_timers_due(&worker->timers, INT64_MAX, &due, 1) == 1)
-        th_call_forget(due.owner, worker);
+        th_call_forget(th_due_task(due.owner), worker);
 }
 
 static void end_worker(struct th_worker *worker)
