@@ -21,6 +21,7 @@ struct scene {
     thrum_task *tasks[TASKS];
     int results[TASKS];
     th_atomic32 calls, is_started;
+    int turn;
 };
 
 static const struct scene new_scene = {.semaphore = THRUM_SEMAPHORE_INIT(0), .barrier = THRUM_BARRIER_INIT(2)};
@@ -133,11 +134,16 @@ static int cancel_the_one(void *arg)
     return 0;
 }
 
-/* The cancel comes from another worker while the caller goes on; or, with one worker, at its next wait. */
+/* The cancel comes before what the caller does next, from another worker at the same time, or at the caller's next wait;
+ * in turns. */
 static void cancel_meanwhile(struct scene *scene, thrum_group *group)
 {
+    if (scene->turn % 3 == 0) {
+        thrum_task_cancel(scene->tasks[ONE]);
+        return;
+    }
     CHECK_EQ(thrum_spawn(group, cancel_the_one, scene), 0);
-    if (thrum_workers() > 1 && thrum_now() % 2 == 0)
+    if (scene->turn % 3 == 1 && thrum_workers() > 1)
         flag_wait(&scene->is_started);
 }
 
@@ -410,6 +416,7 @@ static int race_again_and_again(void *arg)
     (void)arg;
     for (int i = 0; i < rounds * (int)TH_COUNT_OF(races); i++) {
         struct scene scene = new_scene;
+        scene.turn = i;
         thrum_group group = THRUM_GROUP_INIT;
         races[i / rounds](&scene, &group);
         CHECK_EQ(thrum_group_wait(&group), 0);
