@@ -1,4 +1,4 @@
-#include "task/blocking.h"
+#include "task/aside.h"
 
 #include "task/await.h"
 #include "task/life.h"
