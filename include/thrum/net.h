@@ -1,7 +1,8 @@
 /*
  * Sockets: the calls of POSIX as in thrum/io.h, and above them dial, listen and serve.
  *
- * Sockets that the library makes are closed on exec and do not wait in calls that are made without it. Addresses are text:
+ * Sockets that the library makes are closed on exec and do not wait in calls that are made without it. Addresses are
+ * text:
  *
  *     "tcp"   "tcp4"  "tcp6"       "127.0.0.1:80", "[::1]:80", "localhost:80", ":80" (every address of this machine)
  *     "udp"   "udp4"  "udp6"       the same; a datagram socket, connected by dial, bound by listen
@@ -29,7 +30,8 @@ THRUM_API THRUM_CHECKED int thrum_accept(int fd, struct sockaddr *peer, socklen_
 /* 0 when the connection is made, or -errno. May switch, may be cancelled: the socket is only good for a close then. */
 THRUM_API THRUM_CHECKED int thrum_connect(int fd, const struct sockaddr *address, socklen_t length);
 
-/* As recv(2) and its kin; with MSG_DONTWAIT they return -EAGAIN and do not wait. A send never raises SIGPIPE. May switch,
+/* As recv(2) and its kin; with MSG_DONTWAIT they return -EAGAIN and do not wait. A send never raises SIGPIPE. May
+ * switch,
  * may be cancelled. */
 THRUM_API ssize_t thrum_recv(int fd, void *to, size_t bytes, int flags);
 THRUM_API ssize_t thrum_send(int fd, const void *from, size_t bytes, int flags);
@@ -43,12 +45,13 @@ THRUM_API ssize_t thrum_sendmsg(int fd, const struct msghdr *message, int flags)
 
 /*
  * Connects. Where a name has several addresses they are tried one after the other, a quarter of a second apart, and the
- * first that answers is taken. 0, with the socket in *fd; -EINVAL (no such network, no address), -ENOENT (no such name), or
- * why the last address failed. May switch, may be cancelled.
+ * first that answers is taken. 0, with the socket in *fd; -EINVAL (no such network, no address), -ENOENT (no such
+ * name), or why the last address failed. May switch, may be cancelled.
  */
 THRUM_API THRUM_CHECKED int thrum_dial(const char *network, const char *address, int *fd);
 
-/* A socket that listens (tcp, unix), or receives (udp, unixgram). Port 0: one that is free. 0, or -errno as above. Never
+/* A socket that listens (tcp, unix), or receives (udp, unixgram). Port 0: one that is free. 0, or -errno as above.
+ * Never
  * switches. */
 THRUM_API THRUM_CHECKED int thrum_listen(const char *network, const char *address, int *fd);
 
@@ -67,10 +70,10 @@ typedef struct thrum_serve_options {
 } thrum_serve_options;
 
 /*
- * Accepts connections and runs handler(fd, arg) for each, until the calling task is cancelled or the listener is closed;
- * then no more are accepted, the handlers are waited for (their own waits say -ECANCELED), and the listener is closed.
- * Where file descriptors run out it waits for some, and goes on. -ECANCELED, -ETIMEDOUT, -EBADF (closed), or why the
- * listener cannot accept. May switch, may be cancelled.
+ * Accepts connections and runs handler(fd, arg) for each, until the calling task is cancelled or the listener is
+ * closed; then no more are accepted, the handlers are waited for (their own waits say -ECANCELED), and the listener is
+ * closed. Where file descriptors run out it waits for some, and goes on. -ECANCELED, -ETIMEDOUT, -EBADF (closed), or
+ * why the listener cannot accept. May switch, may be cancelled.
  */
 THRUM_API int thrum_serve(int listener, thrum_handler handler, void *arg);
 /* The same; options may be NULL. */

@@ -15,8 +15,8 @@ struct network {
 };
 
 static const struct network networks[] = {
-    {"tcp", AF_UNSPEC, SOCK_STREAM}, {"tcp4", AF_INET, SOCK_STREAM}, {"tcp6", AF_INET6, SOCK_STREAM},
-    {"udp", AF_UNSPEC, SOCK_DGRAM},  {"udp4", AF_INET, SOCK_DGRAM},  {"udp6", AF_INET6, SOCK_DGRAM},
+    {"tcp", AF_UNSPEC, SOCK_STREAM}, {"tcp4", AF_INET, SOCK_STREAM},    {"tcp6", AF_INET6, SOCK_STREAM},
+    {"udp", AF_UNSPEC, SOCK_DGRAM},  {"udp4", AF_INET, SOCK_DGRAM},     {"udp6", AF_INET6, SOCK_DGRAM},
     {"unix", AF_UNIX, SOCK_STREAM},  {"unixgram", AF_UNIX, SOCK_DGRAM},
 };
 
@@ -68,8 +68,7 @@ static bool split(const char *text, char host[256], uint16_t *port)
 static void add4(struct th_endpoint *found, struct in_addr address, uint16_t port)
 {
     memset(found, 0, sizeof *found);
-    found->address.ip4 =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = address};
+    found->address.ip4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = address};
     found->length = sizeof found->address.ip4;
 }
 
@@ -146,7 +145,8 @@ int th_address_find(const char *network_name, const char *text, struct th_endpoi
 
 static int print_local(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity)
 {
-    size_t bytes = length > offsetof(struct sockaddr_un, sun_path) ? length - offsetof(struct sockaddr_un, sun_path) : 0;
+    size_t bytes =
+        length > offsetof(struct sockaddr_un, sun_path) ? length - offsetof(struct sockaddr_un, sun_path) : 0;
     if (bytes == 0)
         return snprintf(to, capacity, "%s", "");
     if (address->sun_path[0] == '\0')

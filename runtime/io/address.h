@@ -1,5 +1,6 @@
 /*
- * Addresses as text, and what they mean: "127.0.0.1:80", "[::1%eth0]:80", ":80", "localhost:80", "/run/x.sock", "@abstract".
+ * Addresses as text, and what they mean: "127.0.0.1:80", "[::1%eth0]:80", ":80", "localhost:80", "/run/x.sock",
+ * "@abstract".
  */
 #ifndef TH_IO_ADDRESS_H
 #define TH_IO_ADDRESS_H

@@ -68,8 +68,8 @@ struct attempt {
     int64_t pause;
 };
 
-/* connect(2) knows no MSG_DONTWAIT: for the moment of the call alone the socket is not to wait. Nobody else does anything
- * with a socket that is being connected. */
+/* connect(2) knows no MSG_DONTWAIT: for the moment of the call alone the socket is not to wait. Nobody else does
+ * anything with a socket that is being connected. */
 static int begin_connect(const struct th_io *io, const struct attempt *attempt)
 {
     int flags = io->descriptor != NULL ? th_sys_fcntl(io->fd, F_GETFL, 0) : O_NONBLOCK;

@@ -1,8 +1,9 @@
 /*
  * Dialling and listening.
  *
- * A name may have several addresses, of which some lead nowhere and say nothing. They are tried in their order; the next
- * begins when the last has failed or after a quarter of a second, beside it; the first that answers wins, and the others
+ * A name may have several addresses, of which some lead nowhere and say nothing. They are tried in their order; the
+ * next begins when the last has failed or after a quarter of a second, beside it; the first that answers wins, and the
+ * others
  * are cancelled.
  */
 #include <thrum/net.h>
@@ -47,12 +48,12 @@ static int dial_one(const struct th_endpoint *endpoint, int *dialled)
 /* Key: c constant, l the lock. */
 struct race {
     struct th_lock lock;
-    struct th_waiter *starter; /* l: waits for the next end */
+    struct th_waiter *starter;           /* l: waits for the next end */
     const struct th_endpoint *endpoints; /* c */
-    int begun;                 /* l */
-    int ended;                 /* l */
-    int winner;                /* l: a socket, or -1 */
-    int failure;               /* l: the last */
+    int begun;                           /* l */
+    int ended;                           /* l */
+    int winner;                          /* l: a socket, or -1 */
+    int failure;                         /* l: the last */
 };
 
 static void end_runner(struct race *race, int code, int fd)
@@ -84,7 +85,8 @@ static int run_in_race(void *arg)
     return 0;
 }
 
-/* Waits until one more has ended than `seen`, or one has won, at most until a point in time. 0, or -errno: cancelled. */
+/* Waits until one more has ended than `seen`, or one has won, at most until a point in time. 0, or -errno: cancelled.
+ * */
 static int wait_for_end(struct race *race, int seen, int64_t until)
 {
     struct th_waiter waiter;

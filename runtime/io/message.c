@@ -82,8 +82,10 @@ ssize_t thrum_sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t thrum_recvfrom(int fd, void *to, size_t bytes, int flags, struct sockaddr *peer, socklen_t *length)
 {
     struct iovec part = {.iov_base = to, .iov_len = bytes};
-    struct msghdr message = {
-        .msg_name = peer, .msg_namelen = peer != NULL && length != NULL ? *length : 0, .msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr message = {.msg_name = peer,
+                             .msg_namelen = peer != NULL && length != NULL ? *length : 0,
+                             .msg_iov = &part,
+                             .msg_iovlen = 1};
     ssize_t got = thrum_recvmsg(fd, &message, flags);
     if (got >= 0 && length != NULL)
         *length = message.msg_namelen;

@@ -18,9 +18,9 @@ enum {
 
 /* Key: c constant, l the lock. */
 struct service {
-    thrum_handler handler;      /* c */
-    void *arg;                  /* c */
-    unsigned most;              /* c */
+    thrum_handler handler; /* c */
+    void *arg;             /* c */
+    unsigned most;         /* c */
     struct th_lock lock;
     unsigned open;              /* l */
     struct th_waiter *acceptor; /* l: waits until there is room */
@@ -93,8 +93,8 @@ static bool is_shortage(int code)
 /* Of one connection the network has told a failure: the listener is as good as before. */
 static bool is_the_peers(int code)
 {
-    return code == -ENETDOWN || code == -ENOPROTOOPT || code == -EHOSTDOWN || code == -ENONET || code == -EHOSTUNREACH ||
-           code == -EOPNOTSUPP || code == -ENETUNREACH || code == -EPERM;
+    return code == -ENETDOWN || code == -ENOPROTOOPT || code == -EHOSTDOWN || code == -ENONET ||
+           code == -EHOSTUNREACH || code == -EOPNOTSUPP || code == -ENETUNREACH || code == -EPERM;
 }
 
 /* The next connection, in a task of its own; room was taken for it. */

@@ -96,9 +96,9 @@ static int bad_addresses(void *arg)
         const char *network, *address;
         int code;
     } bad[] = {
-        {"tcp", "127.0.0.1", -EINVAL},    {"tcp", "127.0.0.1:", -EINVAL},   {"tcp", "127.0.0.1:65536", -EINVAL},
-        {"tcp", "127.0.0.1:x", -EINVAL},  {"tcp", "::1:80", -EINVAL},       {"tcp4", "[::1]:80", -EINVAL},
-        {"tcp6", "127.0.0.1:1", -EINVAL}, {"morse", "127.0.0.1:1", -EINVAL}, {"unix", "", -EINVAL},
+        {"tcp", "127.0.0.1", -EINVAL},    {"tcp", "127.0.0.1:", -EINVAL},      {"tcp", "127.0.0.1:65536", -EINVAL},
+        {"tcp", "127.0.0.1:x", -EINVAL},  {"tcp", "::1:80", -EINVAL},          {"tcp4", "[::1]:80", -EINVAL},
+        {"tcp6", "127.0.0.1:1", -EINVAL}, {"morse", "127.0.0.1:1", -EINVAL},   {"unix", "", -EINVAL},
         {"tcp", "no name:1", -ENOENT},    {"tcp", "[::1%nowhere]:1", -EINVAL},
     };
     int fd = -1;
@@ -231,7 +231,8 @@ static int passes_an_fd(void *arg)
     } control = {{0}};
     char byte = 'f', text[4] = {0};
     struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     (void)arg;
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
