@@ -1,6 +1,6 @@
 /*
- * The measure of all echo servers: an epoll loop by hand, level-triggered, one read and one write a message. usage: echo_epoll
- * PORT [THREADS]; with several threads each has a loop and a listener of its own (SO_REUSEPORT).
+ * The measure of all echo servers: an epoll loop by hand, level-triggered, one read and one write a message. usage:
+ * echo_epoll PORT [THREADS]; with several threads each has a loop and a listener of its own (SO_REUSEPORT).
  */
 #include <arpa/inet.h>
 #include <errno.h>

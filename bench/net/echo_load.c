@@ -4,9 +4,9 @@
  *
  *     echo_load PORT CONNECTIONS SECONDS [--bytes N] [--rate MESSAGES_A_SECOND] [--server PID] [--warm SECONDS]
  *
- * Closed loop, one message in flight on each connection, unless a rate is given: then messages are due at fixed times, and
- * latency counts from when a message was due, not from when a busy connection came to send it. A server that stalls is
- * charged for all the messages that waited meanwhile.
+ * Closed loop, one message in flight on each connection, unless a rate is given: then messages are due at fixed times,
+ * and latency counts from when a message was due, not from when a busy connection came to send it. A server that stalls
+ * is charged for all the messages that waited meanwhile.
  */
 #include <arpa/inet.h>
 #include <errno.h>
