@@ -1,7 +1,6 @@
 /*
  * The workloads in thrum: what bench/compare runs beside the peers. Public headers only, and the library as it is
- * installed; tasks, groups, handles, channels and sleep as a program would use them. What needs a mutex is not here
- * yet, and `--list` does not name it.
+ * installed; tasks, groups, handles, channels, the mutex and sleep as a program would use them.
  */
 #include "workload.h"
 
@@ -290,6 +289,33 @@ static void run_chan_mpmc(struct bench *b)
     thrum_chan_destroy(chan);
 }
 
+/* ---- select_ready ----------------------------------------------------------------------------------------------- */
+
+/* Each turn makes another one ready; the cases are made once. */
+static void run_select_ready(struct bench *b)
+{
+    uint64_t turns = bench_count(b, BENCH_SELECTS), item = 0, sum = 0;
+    thrum_chan *chans[BENCH_SELECT_CASES];
+    thrum_case cases[BENCH_SELECT_CASES];
+    for (unsigned i = 0; i < BENCH_SELECT_CASES; i++) {
+        chans[i] = make_channel(1);
+        cases[i] = THRUM_RECEIVE(chans[i], &item);
+    }
+    bench_start(b);
+    for (uint64_t i = 0; i < turns; i++) {
+        unsigned at = (unsigned)(i * 5 % BENCH_SELECT_CASES);
+        must(thrum_chan_send(chans[at], &i));
+        int which = thrum_select(cases, BENCH_SELECT_CASES);
+        must(which < 0 ? which : cases[which].result);
+        sum += item;
+    }
+    bench_stop(b);
+    bench_check(b, "sum", sum, turns * (turns - 1) / 2);
+    bench_report_ns(b, turns);
+    for (unsigned i = 0; i < BENCH_SELECT_CASES; i++)
+        thrum_chan_destroy(chans[i]);
+}
+
 /* ---- sleep_many ------------------------------------------------------------------------------------------------- */
 
 struct sleeper {
@@ -386,6 +412,37 @@ static void run_idle_mem(struct bench *b)
     bench_report(b, bytes, "bytes/task");
 }
 
+/* ---- mutex ------------------------------------------------------------------------------------------------------ */
+
+static thrum_mutex contended = THRUM_MUTEX_INIT;
+static uint64_t locks_each, locks_taken, guarded = BENCH_SEED;
+
+static int locking(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < locks_each; i++) {
+        must(thrum_mutex_lock(&contended));
+        guarded = bench_spin(guarded, BENCH_CRITICAL_STEPS);
+        locks_taken++;
+        thrum_mutex_unlock(&contended);
+    }
+    return 0;
+}
+
+static void run_mutex(struct bench *b)
+{
+    locks_each = bench_count(b, BENCH_LOCKS);
+    thrum_group group = THRUM_GROUP_INIT;
+    bench_start(b);
+    spawn_many(&group, BENCH_MUTEX_TASKS, locking, NULL);
+    join(&group);
+    bench_stop(b);
+    uint64_t locks = BENCH_MUTEX_TASKS * locks_each;
+    bench_check(b, "count", locks_taken, locks);
+    bench_check(b, "guarded value", guarded, bench_spin(BENCH_SEED, locks * BENCH_CRITICAL_STEPS));
+    bench_report_ns(b, locks);
+}
+
 /* ---- parallel_sum ----------------------------------------------------------------------------------------------- */
 
 struct part {
@@ -435,8 +492,10 @@ int main(int argc, char **argv)
         {.name = "spawn_yield", .run = run_spawn_yield},
         {.name = "skynet", .run = run_skynet},
         {.name = "fib", .run = run_fib},
+        {.name = "mutex", .run = run_mutex},
         {.name = "chan_pingpong", .run = run_chan_pingpong},
         {.name = "chan_mpmc", .run = run_chan_mpmc},
+        {.name = "select_ready", .run = run_select_ready, .workers_max = 1},
         {.name = "sleep_many", .run = run_sleep_many},
         {.name = "idle_mem", .run = run_idle_mem},
         {.name = "parallel_sum", .run = run_parallel_sum},

@@ -30,6 +30,7 @@ enum {
     BENCH_SKYNET_CHILDREN = 10,
     BENCH_CHANNEL_CAPACITY = 128, /* chan_mpmc */
     BENCH_CHANNEL_SIDES = 8,      /* chan_mpmc: so many producers, and so many consumers */
+    BENCH_SELECT_CASES = 8,       /* select_ready */
     BENCH_MUTEX_TASKS = 64,
     BENCH_CRITICAL_STEPS = 10, /* bench_spin steps under the lock: about 20 ns */
 };
@@ -40,6 +41,7 @@ enum {
 #define BENCH_LEAVES      1000000
 #define BENCH_ROUND_TRIPS 500000
 #define BENCH_MESSAGES    4000000
+#define BENCH_SELECTS     1000000
 #define BENCH_LOCKS       100000 /* by each of the tasks */
 #define BENCH_SLEEPERS    1000000
 #define BENCH_PARKED      1000000

@@ -12,6 +12,8 @@
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/local.h>
+#include <thrum/select.h>
+#include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 

@@ -233,6 +233,11 @@ int th_sys_thread_id(void)
     return (int)syscall(SYS_gettid);
 }
 
+uintptr_t th_sys_thread_self(void)
+{
+    return (uintptr_t)pthread_self();
+}
+
 void th_sys_thread_yield(void)
 {
     (void)sched_yield();

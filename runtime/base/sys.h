@@ -85,6 +85,7 @@ int th_sys_thread_start(pthread_t *thread, size_t stack_bytes, void *(*body)(voi
 int th_sys_thread_join(pthread_t thread);
 void th_sys_thread_name(const char *name); /* of the calling thread, cut at 15 characters */
 int th_sys_thread_id(void);
+uintptr_t th_sys_thread_self(void); /* an even number that no other living thread has; no system call */
 void th_sys_thread_yield(void);
 
 /* Signals. */

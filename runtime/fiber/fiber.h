@@ -57,6 +57,8 @@ struct th_fiber {
     const char *name;                /* r: may be NULL */
     th_fiber_entry *entry;           /* c */
     void *arg;                       /* c */
+    th_atomicptr waits_as;           /* a: task/waiting.h: how its task waits, for reports; NULL: it does not */
+    th_atomicptr waits_for;          /* a: and for what */
     struct th_annotation annotation; /* p */
 };
 

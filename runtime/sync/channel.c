@@ -70,28 +70,10 @@ TH_INLINE bool win(struct th_entry *entry)
     return th_await_wake(entry->waiter, entry->reason) || TH_MUTANT(channel_ignores_the_loss);
 }
 
-/* The same for one who waits himself, in a select, and may have entries here: they are passed over. */
-static TH_NOINLINE struct th_entry *win_other(thrum_chan *chan, enum th_side side, const struct th_waiter *self)
-{
-    struct th_entry *entry = first_entry(chan, side);
-    while (entry != NULL) {
-        struct th_entry *next = entry->next;
-        if (entry->waiter != self || TH_MUTANT(channel_meets_itself)) {
-            th_chan_delist(chan, side, entry);
-            if (win(entry))
-                return entry;
-        }
-        entry = next;
-    }
-    return NULL;
-}
-
 /* Takes entries out, oldest first, until the waiter of one is won; NULL if there is none. */
-TH_INLINE struct th_entry *win_first(thrum_chan *chan, enum th_side side, const struct th_waiter *self)
+TH_INLINE struct th_entry *win_first(thrum_chan *chan, enum th_side side)
 {
     struct th_entry *entry;
-    if (self != NULL)
-        return win_other(chan, side, self);
     while ((entry = first_entry(chan, side)) != NULL) {
         pop_first(chan, side, entry);
         if (TH_LIKELY(win(entry)))
@@ -109,9 +91,9 @@ TH_INLINE void finish(struct th_entry *entry, int result)
 /* ---- One item; latch held ---- */
 
 /* Nobody waits to receive from a closed channel. */
-TH_INLINE int send(thrum_chan *chan, const void *item, const struct th_waiter *self)
+TH_INLINE int send(thrum_chan *chan, const void *item)
 {
-    struct th_entry *receiver = win_first(chan, TH_RECEIVING, self);
+    struct th_entry *receiver = win_first(chan, TH_RECEIVING);
     if (receiver != NULL) {
         th_store_copy(receiver->item, item, chan->item_bytes_);
         finish(receiver, 0);
@@ -125,12 +107,12 @@ TH_INLINE int send(thrum_chan *chan, const void *item, const struct th_waiter *s
     return 0;
 }
 
-TH_INLINE int receive(thrum_chan *chan, void *item, const struct th_waiter *self)
+TH_INLINE int receive(thrum_chan *chan, void *item)
 {
     bool is_stored = th_store_count(chan) != 0;
     if (is_stored)
         th_store_pop(chan, item);
-    struct th_entry *sender = win_first(chan, TH_SENDING, self);
+    struct th_entry *sender = win_first(chan, TH_SENDING);
     if (sender == NULL)
         return is_stored ? 0 : th_chan_is_closed(chan) ? -EPIPE : -EAGAIN;
     if (is_stored)
@@ -141,9 +123,20 @@ TH_INLINE int receive(thrum_chan *chan, void *item, const struct th_waiter *self
     return 0;
 }
 
-int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item, const struct th_waiter *self)
+bool th_chan_can_transfer(const thrum_chan *chan, enum th_side side, const struct th_waiter *self)
 {
-    return side == TH_SENDING ? send(chan, item, self) : receive(chan, item, self);
+    uint32_t count = th_store_count(chan);
+    if (side == TH_SENDING ? count < chan->capacity_ : count != 0)
+        return true;
+    const struct th_entry *entry = first_entry(chan, side == TH_SENDING ? TH_RECEIVING : TH_SENDING);
+    while (entry != NULL && entry->waiter == self && !TH_MUTANT(channel_meets_itself))
+        entry = entry->next;
+    return entry != NULL || th_chan_is_closed(chan);
+}
+
+int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item)
+{
+    return side == TH_SENDING ? send(chan, item) : receive(chan, item);
 }
 
 /* ---- Waiting ---- */
@@ -191,7 +184,7 @@ int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
 /* Latch held. What is nearly always the case ends in a tail call, so that no registers are saved for the rest. */
 static int send_or_wait(thrum_chan *chan, void *item)
 {
-    int code = send(chan, item, NULL);
+    int code = send(chan, item);
     if (code == -EAGAIN)
         return th_chan_wait(chan, TH_SENDING, item);
     leave(chan);
@@ -200,7 +193,7 @@ static int send_or_wait(thrum_chan *chan, void *item)
 
 static TH_NOINLINE int receive_some(thrum_chan *chan, void *item)
 {
-    int code = receive(chan, item, NULL);
+    int code = receive(chan, item);
     if (code == -EAGAIN)
         return th_chan_wait(chan, TH_RECEIVING, item);
     leave(chan);
@@ -239,7 +232,7 @@ int thrum_chan_receive(thrum_chan *chan, void *item)
 int thrum_chan_try_send(thrum_chan *chan, const void *item)
 {
     enter(chan);
-    int code = send(chan, item, NULL);
+    int code = send(chan, item);
     leave(chan);
     return code;
 }
@@ -247,7 +240,7 @@ int thrum_chan_try_send(thrum_chan *chan, const void *item)
 int thrum_chan_try_receive(thrum_chan *chan, void *item)
 {
     enter(chan);
-    int code = receive(chan, item, NULL);
+    int code = receive(chan, item);
     leave(chan);
     return code;
 }
@@ -256,7 +249,7 @@ int thrum_chan_try_receive(thrum_chan *chan, void *item)
 static int transfer_more(thrum_chan *chan, enum th_side side, unsigned char *items, int count)
 {
     int moved = 0, code = 0;
-    while (moved < count && (code = th_chan_transfer(chan, side, items, NULL)) == 0) {
+    while (moved < count && (code = th_chan_transfer(chan, side, items)) == 0) {
         items += chan->item_bytes_;
         moved++;
     }
@@ -333,9 +326,9 @@ void thrum_chan_close(thrum_chan *chan)
     struct th_entry *entry;
     enter(chan);
     th_atomic32_store_relaxed((th_atomic32 *)&chan->is_closed_, 1);
-    while ((entry = win_first(chan, TH_RECEIVING, NULL)) != NULL)
+    while ((entry = win_first(chan, TH_RECEIVING)) != NULL)
         finish(entry, -EPIPE);
-    while ((entry = win_first(chan, TH_SENDING, NULL)) != NULL)
+    while ((entry = win_first(chan, TH_SENDING)) != NULL)
         finish(entry, -EPIPE);
     leave(chan);
 }

@@ -76,9 +76,21 @@ TH_INLINE bool th_chan_somebody_waits(const thrum_chan *chan, enum th_side side)
     return th_atomicptr_load_relaxed(&th_chan_entries(chan, side)->first) != NULL;
 }
 
-/* Latch held. Sends or receives one item if that can be done without waiting: 0, -EPIPE, or -EAGAIN. Entries of the
- * waiter `self` (NULL: nobody's) are passed over. */
-int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item, const struct th_waiter *self);
+/* The same as a hint, without the latch: see Note [Peeking]. */
+TH_INLINE bool th_chan_may_transfer(const thrum_chan *chan, enum th_side side)
+{
+    uint32_t count = th_store_count(chan);
+    bool has_stored = side == TH_SENDING ? count < chan->capacity_ : count != 0;
+    return has_stored || th_chan_somebody_waits(chan, side == TH_SENDING ? TH_RECEIVING : TH_SENDING) ||
+           th_chan_is_closed(chan);
+}
+
+/* Latch held. Sends or receives one item if that can be done without waiting: 0, -EPIPE, or -EAGAIN. */
+int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item);
+
+/* Latch held: false if a transfer would say -EAGAIN, but for entries of the waiter `self`, which do not count. True is
+ * no promise: those who wait there may have been won. */
+bool th_chan_can_transfer(const thrum_chan *chan, enum th_side side, const struct th_waiter *self);
 
 /* Latch held. */
 void th_chan_enlist(thrum_chan *chan, enum th_side side, struct th_entry *entry);

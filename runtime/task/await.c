@@ -14,6 +14,15 @@ int th_await_begin(struct th_waiter *waiter)
     return 0;
 }
 
+void th_await_begin_firmly(struct th_waiter *waiter)
+{
+    waiter->task = th_task_self();
+    if (waiter->task != NULL)
+        waiter->epoch = th_wait_begin(waiter->task);
+    else
+        th_atomic32_store_relaxed(&waiter->word, 0);
+}
+
 void th_await_abandon(struct th_waiter *waiter)
 {
     if (waiter->task != NULL)

@@ -219,6 +219,11 @@ int th_sys_thread_id(void)
     return engine.current + 1;
 }
 
+uintptr_t th_sys_thread_self(void)
+{
+    return 2 * ((uintptr_t)engine.current + 1);
+}
+
 void th_sys_thread_yield(void)
 {
     schedule_yield();

@@ -2,7 +2,8 @@
  * Waiting, played as task/await.h promises it, for models of what stands on it: one word for each thread, which
  * outlives its waits as a task's does, and a cancel that stays.
  *
- *   word = { is_cancelled : 1, epoch : 15, state : 16 }      state: idle, waiting, or 2 + the reason it was ended for
+ *   word = { is_cancelled : 1, epoch : 15, state : 16 }      state: idle, waiting, waiting firmly (cancels
+ *                                                            do not end it), or 3 + the reason it was ended for
  */
 #ifndef MODEL_SYNC_WAITS_H
 #define MODEL_SYNC_WAITS_H
@@ -14,7 +15,8 @@
 
 #include <errno.h>
 
-enum { WAIT_IDLE, WAIT_ON, WAIT_ENDED, WAIT_STATES = 0xffff, WAIT_EPOCH = 0x10000, WAIT_CANCELLED = 0x80000000u };
+enum { WAIT_IDLE, WAIT_ON, WAIT_FIRMLY, WAIT_ENDED };
+enum { WAIT_STATES = 0xffff, WAIT_EPOCH = 0x10000, WAIT_CANCELLED = 0x80000000u };
 
 static th_atomic32 wait_words[MODEL_THREADS];
 
@@ -42,6 +44,21 @@ int th_await_begin(struct th_waiter *waiter)
     return 0;
 }
 
+TH_UNUSED static bool wait_is_on(uint32_t word)
+{
+    return (word & WAIT_STATES) == WAIT_ON || (word & WAIT_STATES) == WAIT_FIRMLY;
+}
+
+void th_await_begin_firmly(struct th_waiter *waiter)
+{
+    uint32_t me = (uint32_t)th_model_self(), seen = th_atomic32_load_relaxed(&wait_words[me]), epoch;
+    do
+        epoch = wait_epoch(seen) + WAIT_EPOCH;
+    while (!th_atomic32_cas_acquire(&wait_words[me], &seen, (seen & WAIT_CANCELLED) | epoch | WAIT_FIRMLY));
+    waiter->task = NULL;
+    waiter->epoch = epoch | me;
+}
+
 void th_await_abandon(struct th_waiter *waiter)
 {
     (void)waiter;
@@ -51,7 +68,7 @@ int th_await(struct th_waiter *waiter, int64_t until)
 {
     th_atomic32 *word = wait_word(waiter);
     uint32_t seen;
-    while (((seen = th_atomic32_load_acquire(word)) & WAIT_STATES) == WAIT_ON) {
+    while (wait_is_on(seen = th_atomic32_load_acquire(word))) {
         if (th_sys_futex_wait(word, seen, until) == -ETIMEDOUT)
             (void)th_await_wake(waiter, TH_WAKE_TIMER);
     }
@@ -64,7 +81,7 @@ bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
     th_atomic32 *word = wait_word(waiter);
     uint32_t epoch = wait_epoch(waiter->epoch), seen = th_atomic32_load_relaxed(word);
     do {
-        if (wait_epoch(seen) != epoch || (seen & WAIT_STATES) != WAIT_ON)
+        if (wait_epoch(seen) != epoch || !wait_is_on(seen))
             return false;
     } while (!th_atomic32_cas_acqrel(word, &seen, (seen & WAIT_CANCELLED) | epoch | (WAIT_ENDED + reason)));
     (void)th_sys_futex_wake(word, 1);

@@ -1,0 +1,69 @@
+#include "sync/line.h"
+
+#include "base/mutant.h"
+
+#include <errno.h>
+
+void th_line_append(struct thrum_line_ *line, struct th_place *place)
+{
+    struct th_place *first = line->first_;
+    if (first == NULL) {
+        place->previous = place->next = place;
+        line->first_ = place;
+    } else {
+        place->next = first;
+        place->previous = first->previous;
+        place->previous->next = first->previous = place;
+    }
+    place->is_in = true;
+    line->count_++;
+}
+
+void th_line_remove(struct thrum_line_ *line, struct th_place *place)
+{
+    if (place->next == place) {
+        line->first_ = NULL;
+    } else {
+        place->previous->next = place->next;
+        place->next->previous = place->previous;
+        if (line->first_ == place)
+            line->first_ = place->next;
+    }
+    place->is_in = false;
+    line->count_--;
+}
+
+int th_line_await(struct thrum_line_ *line, struct th_place *place, int64_t until)
+{
+    th_waiting_begin(place->kind, place->object);
+    int code = th_await(&place->waiter, until);
+    th_waiting_end();
+    if (!TH_MUTANT(line_goes_on_at_once) || code < 0)
+        th_line_enter(line);
+    return code == TH_WAKE_TIMER ? -ETIMEDOUT : code;
+}
+
+bool th_line_quit(struct thrum_line_ *line, struct th_place *place)
+{
+    if (!place->is_in)
+        return false;
+    th_line_remove(line, place);
+    return true;
+}
+
+bool th_line_wake_first(struct thrum_line_ *line, uint32_t reason)
+{
+    while (!th_line_is_empty(line)) {
+        struct th_place *place = line->first_;
+        th_line_remove(line, place);
+        if (th_await_wake(&place->waiter, reason))
+            return true;
+    }
+    return false;
+}
+
+void th_line_wake_all(struct thrum_line_ *line, uint32_t reason)
+{
+    while (th_line_wake_first(line, reason))
+        continue;
+}

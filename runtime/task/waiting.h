@@ -1,0 +1,34 @@
+/*
+ * What a task waits for, for whoever reports: a dump, a search for cycles of owners.
+ *
+ * The waiting task writes it on its fiber just before it parks and takes it away when it goes on. It is read by others
+ * while the task is parked; a reader who has not made sure of that may see the last wait's, or half of each.
+ */
+#ifndef TH_TASK_WAITING_H
+#define TH_TASK_WAITING_H
+
+#include "base/atomic.h"
+
+struct th_fiber;
+struct th_task;
+
+/* A way to wait; one constant for each. */
+struct th_wait_kind {
+    const char *name; /* "mutex" */
+    /* The task that must act before the wait can end: NULL where there is none, or not one alone. May be NULL. */
+    struct th_task *(*owner)(const void *object);
+};
+
+struct th_waiting {
+    const struct th_wait_kind *kind; /* NULL: it does not wait, or for nothing that has a name */
+    const void *object;
+};
+
+/* By the task itself, or by a thread, of which nothing is written. */
+void th_waiting_begin(const struct th_wait_kind *kind, const void *object);
+void th_waiting_end(void);
+
+/* What the task that runs on a fiber waits for. */
+struct th_waiting th_waiting_of(const struct th_fiber *fiber);
+
+#endif
