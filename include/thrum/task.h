@@ -70,27 +70,35 @@ enum thrum_policy {
  * memory goes away. Only the opener may wait; any task of the group may start more in it. The fields are the library's.
  */
 typedef struct thrum_group {
-    uint32_t policy_;
+    uint16_t policy_;
+    uint8_t is_listed_, is_shielded_;
     uint32_t cancel_;
-    struct thrum_runtime *runtime_;
     struct th_task *opener_;
     uint64_t spawned_;
     uint64_t ended_here_;
     uint64_t word_;
-    const char *name_;
     int32_t result_;
     uint32_t has_result_;
     uint32_t failure_;
     uint32_t was_obeyed_;
+    uint32_t epoch_;
+    uint32_t was_told_;
+    struct thrum_group *next_;
+    struct {
+        uint32_t lock_;
+        struct th_task *newest_;
+    } roster_;
 } thrum_group;
 
 #ifdef __cplusplus
 #define THRUM_GROUP_INIT \
     {                    \
     }
-#define THRUM_GROUP_WITH(policy_wanted)                                    \
-    {                                                                      \
-        (policy_wanted), 0, nullptr, nullptr, 0, 0, 0, nullptr, 0, 0, 0, 0 \
+#define THRUM_GROUP_WITH(policy_wanted)                                        \
+    {                                                                          \
+        (policy_wanted), 0, 0, 0, nullptr, 0, 0, 0, 0, 0, 0, 0, 0, 0, nullptr, \
+        {                                                                      \
+        }                                                                      \
     }
 #else
 #define THRUM_GROUP_INIT \
@@ -105,13 +113,17 @@ typedef struct thrum_group {
 
 /*
  * Waits until every task of the group has ended, then the group is as new. The group's result (see thrum_policy);
- * -ECANCELED if it was cancelled by hand, a task ended with -ECANCELED for that, and no other result counts.
- * May switch. -EPERM if the calling task is not the opener.
+ * -ECANCELED if it was cancelled by hand, a task ended with -ECANCELED for that, and no other result counts. -EPERM if
+ * the calling task is not the opener. May switch. Never leaves before its tasks have ended: a cancel of the caller, or
+ * its deadline, cancels them (then -ETIMEDOUT in the place of -ECANCELED).
  */
 THRUM_API int thrum_group_wait(thrum_group *group);
 
-/* Cancels every task of the group, now and to come, until the wait ends. `thrum_cancelled` is true in them from now on.
- * Never switches. */
+/*
+ * Cancels every task of the group, now and to come, and those in groups that they have opened, until the wait ends:
+ * `thrum_cancelled` is true in them from now on, a call that waits in them returns -ECANCELED, and so does each that
+ * would wait. A call that has done its work reports that first. Never switches; not for signal handlers.
+ */
 THRUM_API void thrum_cancel(thrum_group *group);
 
 /*
@@ -142,8 +154,9 @@ THRUM_API THRUM_CHECKED int thrum_task_start(thrum_task **task, thrum_group *gro
                                              thrum_fn fn, void *arg);
 
 /*
- * Waits until a task has ended, stores its result (result may be NULL) and drops the handle. 0; -EDEADLK for oneself
- * (the handle is kept). May switch; from a foreign thread it blocks the thread.
+ * Waits until a task has ended, stores its result (result may be NULL) and drops the handle. 0; -EDEADLK for oneself;
+ * -ECANCELED or -ETIMEDOUT if the caller's scope ends first; the handle is kept then. May switch; from a foreign thread
+ * it blocks the thread.
  */
 THRUM_API int thrum_join(thrum_task *task, int *result);
 
@@ -153,7 +166,7 @@ THRUM_API thrum_task *thrum_task_hold(thrum_task *task);
 /* Gives a handle up; the task goes on in its group. A failure that nobody took is reported. Never switches. */
 THRUM_API void thrum_task_drop(thrum_task *task);
 
-/* Sets the task's cancel flag. Never switches. */
+/* Cancels one task, and all in the groups that it has opened: see thrum_cancel. Never switches. */
 THRUM_API void thrum_task_cancel(thrum_task *task);
 
 /* True once the task has ended. Never switches. */
@@ -171,7 +184,8 @@ THRUM_API THRUM_CHECKED int thrum_task_on_done(thrum_task *task, void (*call)(vo
 /* Lets others run; the caller goes on when they have had a turn. May switch. Does nothing outside of tasks. */
 THRUM_API void thrum_yield(void);
 
-/* True if the calling task, its group, or a scope around that is cancelled. Never switches. */
+/* True if the calling task, its group, or a scope around that is cancelled, or its deadline has passed; false inside of
+ * a shield (thrum/deadline.h) whose own time has not. Never switches. */
 THRUM_API bool thrum_cancelled(void);
 
 enum thrum_cancel_reason {
@@ -179,6 +193,7 @@ enum thrum_cancel_reason {
     THRUM_CANCEL_USER,     /* thrum_cancel, thrum_task_cancel */
     THRUM_CANCEL_SIBLING,  /* another task of the group failed, or won the race */
     THRUM_CANCEL_SHUTDOWN, /* the main task has ended */
+    THRUM_CANCEL_DEADLINE, /* a deadline has passed */
 };
 
 /* Why (the nearest scope's reason). Never switches. */

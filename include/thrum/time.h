@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Waits for a span, or until a point in time. 0, or -ENOMEM. May switch; outside of tasks the thread sleeps. */
+/* Waits for a span, or until a point in time (a task only yields if there is none to wait). 0, -ENOMEM, or -ECANCELED
+ * or -ETIMEDOUT if the caller's scope ends first. May switch; outside of tasks the thread sleeps. */
 THRUM_API int thrum_sleep(thrum_time span);
 THRUM_API int thrum_sleep_until(thrum_time when);
 

@@ -8,18 +8,18 @@
 enum {
     /* A size that allocators have a class for: nothing is lost behind it. */
     CHUNK_BYTES = 64 << 10,
-    /* The first record's place is the chunk's header. */
+    /* What is left of one more record's place, a whole number of lines, is the chunk's header. */
     CHUNK_RECORDS = CHUNK_BYTES / TH_RECORD_BYTES - 1,
     BATCHES_LEAST = 64,
 };
 
 struct th_record_chunk {
     struct th_record_chunk *next;
-    char header_rest[TH_RECORD_BYTES - sizeof(void *)];
+    char header_rest[CHUNK_BYTES - CHUNK_RECORDS * TH_RECORD_BYTES - sizeof(void *)];
     char records[CHUNK_RECORDS][TH_RECORD_BYTES];
 };
 
-_Static_assert(sizeof(struct th_record_chunk) == CHUNK_BYTES, "a chunk is its records and a header of one more");
+_Static_assert(offsetof(struct th_record_chunk, records) % TH_CACHE_LINE == 0, "records begin with a line");
 
 /* A list with its length: what moves between a cache and the pool. */
 struct record_list {
@@ -52,7 +52,7 @@ static bool pool_add_chunk(struct th_records *records)
 {
     if (!pool_reserve(records, (records->chunk_count + 1) * CHUNK_RECORDS))
         return false;
-    struct th_record_chunk *chunk = th_sys_alloc_aligned(TH_RECORD_BYTES, sizeof *chunk);
+    struct th_record_chunk *chunk = th_sys_alloc_aligned(TH_CACHE_LINE, sizeof *chunk);
     if (chunk == NULL)
         return false;
     chunk->next = records->chunks;

@@ -1,5 +1,5 @@
 /*
- * Records: 128 bytes each, type-stable. Memory that has once been a record stays one until th_records_fini, so that a
+ * Records: 192 bytes each, type-stable. Memory that has once been a record stays one until th_records_fini, so that a
  * stale pointer may still be looked through; what it finds there must say by itself that it is stale (an epoch).
  *
  * For that a free record keeps its bytes. Only the first eight are the link of the list it is in, and are written by
@@ -30,7 +30,7 @@
 #include "base/lock.h"
 
 enum {
-    TH_RECORD_BYTES = 128, /* two lines: see TH_NO_SHARING */
+    TH_RECORD_BYTES = 192, /* three lines; the third is touched by tasks that wait */
     TH_RECORD_BATCH = 64,
 };
 

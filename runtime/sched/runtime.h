@@ -46,6 +46,14 @@ struct th_idle {
     th_atomicptr napper;        /* a: the sleeper that looks after the others now and then, or NULL */
 };
 
+/* Tasks that a cancel of their scope must reach; see task/scope.h. */
+struct th_roster {
+    struct th_lock lock;
+    struct th_task *newest; /* l: linked through elder */
+};
+
+enum { TH_ROOT_ROSTERS = 16 };
+
 struct thrum_runtime {
     struct th_worker **workers; /* c: behind this structure */
     uint32_t worker_count;      /* c */
@@ -57,11 +65,12 @@ struct thrum_runtime {
 
     struct th_idle idle TH_ALIGNED(TH_NO_SHARING);
     struct th_inject inject TH_ALIGNED(TH_NO_SHARING);
-    th_atomic64 foreign_spawned; /* a */
-    struct th_posts *posts;      /* c: task/'s */
-    th_atomic32 untaken;         /* a: failures that nobody looked at */
-    th_atomic32 visitors;        /* a: TH_VISITOR each, and 1 when the end waits for them */
-    struct th_records records;   /* under its own lock */
+    th_atomic64 foreign_spawned;             /* a */
+    struct th_roster roots[TH_ROOT_ROSTERS]; /* of tasks without a group, by their number */
+    struct th_posts *posts;                  /* c: task/'s */
+    th_atomic32 untaken;                     /* a: failures that nobody looked at */
+    th_atomic32 visitors;                    /* a: TH_VISITOR each, and 1 when the end waits for them */
+    struct th_records records;               /* under its own lock */
 };
 
 TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)

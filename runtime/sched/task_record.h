@@ -1,5 +1,5 @@
 /*
- * The record of a task: 128 bytes, made at spawn. Data only; sched/ moves it about, task/ gives it its life.
+ * The record of a task: 192 bytes, made at spawn. Data only; sched/ moves it about, task/ gives it its life.
  *
  * A record is type-stable: its memory stays a record until the runtime ends (sched/record.h), so a stale pointer
  * reads a record, never somebody else's memory; generations (the wait word's epoch) tell whose.
@@ -11,12 +11,18 @@
  *   started  has a fiber; runs, is ready, or waits
  *   done     result is set, done list closed
  *
- * Key: c constant after spawn, g the guard of the worker whose queue it is in, r the running task, a atomic.
+ * The third line is not filled at spawn: it is all zero when a record is first handed out, and whoever uses it leaves
+ * it so that the next may (task/scope.h).
+ *
+ * Key: c constant after spawn, g the guard of the worker whose queue it is in, r the running task, a atomic, s the lock
+ * of the roster that the task is in, b its own `below_lock`.
  */
 #ifndef TH_SCHED_TASK_RECORD_H
 #define TH_SCHED_TASK_RECORD_H
 
 #include "base/atomic.h"
+#include "base/lock.h"
+#include "sched/timer.h"
 
 struct th_fiber;
 struct thrum_group;
@@ -26,7 +32,14 @@ struct th_worker;
 
 typedef int (*th_task_fn)(void *arg);
 
-enum { TH_TASK_TAKEN = 0x10000 }; /* in `cancel` */
+/* In `cancel`. */
+enum {
+    TH_TASK_CANCEL_REASON = 0xff,   /* 0, or why the task is cancelled; never goes again */
+    TH_TASK_TAKEN = 0x10000,        /* somebody looked at the result */
+    TH_TASK_IS_LISTED = 0x20000,    /* it is in its scope's roster: cancels of the scope reach it */
+    TH_TASK_HAS_DEADLINE = 0x40000, /* `deadline` is one; written by the running task */
+    TH_TASK_IS_SHIELDED = 0x80000,  /* cancels do not end its waits; written by the running task */
+};
 
 enum {
     TH_TASK_HAS_HANDLE = 1,       /* somebody may join: the done list counts */
@@ -52,11 +65,19 @@ struct th_task {
     th_atomicptr done;             /* a: who waits for the end (task/join.c) */
     th_atomic64 wait;              /* a: sched/wait.h */
     th_atomic32 references;        /* a: handles, and one for the running task if there are any */
-    th_atomic32 cancel;            /* a: the low half: 0, or why; TH_TASK_TAKEN: somebody looked at the result */
+    th_atomic32 cancel;            /* a: TH_TASK_CANCEL_REASON, ... */
     struct thrum_runtime *runtime; /* c */
-    uint64_t parent_id;            /* c */
+    th_atomic64 late;              /* a: sched/wait.h: the deadline's number, and whether it has passed */
+
+    struct th_task *elder, *younger; /* s: its neighbours in the roster */
+    struct thrum_group *groups;      /* b: the groups it has opened in which somebody is listed */
+    int64_t deadline;                /* r */
+    struct th_timer deadline_timer;  /* r: armed for `deadline`, if at all */
+    struct th_lock below_lock;
+    uint16_t scopes;        /* r: deadlines and shields that it has begun and not ended */
+    bool is_deadline_armed; /* r */
 } TH_ALIGNED(64);
 
-_Static_assert(sizeof(struct th_task) == 128, "two cache lines");
+_Static_assert(sizeof(struct th_task) == 192, "three cache lines");
 
 #endif

@@ -34,8 +34,11 @@ void th_worker_fini(struct th_worker *worker)
 /* A timer has fired: whoever waited for it is ready. Guard held. */
 static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
-    struct th_task *task = due->owner;
-    if ((task->flags & TH_TASK_IS_TIMER) != 0) {
+    struct th_task *late = th_wait_deadline_task(due->owner), *task = due->owner;
+    if (late != NULL) {
+        if (th_wait_deadline(late, due->epoch))
+            th_queue_push_newest(&worker->ready, late);
+    } else if ((task->flags & TH_TASK_IS_TIMER) != 0) {
         /* From now on a task like any other: it may sleep too. */
         task->flags &= ~(uint32_t)TH_TASK_IS_TIMER;
         th_worker_count(&worker->spawned);

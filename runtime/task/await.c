@@ -1,17 +1,30 @@
 #include "task/await.h"
 
 #include "sched/timer.h"
+#include "task/scope.h"
 
 #include <errno.h>
 
 int th_await_begin(struct th_waiter *waiter)
 {
     waiter->task = th_task_self();
-    if (waiter->task != NULL)
-        waiter->epoch = th_wait_begin(waiter->task);
-    else
+    if (waiter->task == NULL) {
         th_atomic32_store_relaxed(&waiter->word, 0);
+        return 0;
+    }
+    uint32_t ends;
+    int code = th_scope_check(waiter->task, &ends);
+    if (code < 0)
+        return code;
+    waiter->epoch = th_wait_begin_for(waiter->task, ends);
     return 0;
+}
+
+int th_await_look(void)
+{
+    struct th_task *self = th_task_self();
+    uint32_t ends;
+    return self != NULL ? th_scope_check(self, &ends) : 0;
 }
 
 void th_await_begin_firmly(struct th_waiter *waiter)
@@ -31,18 +44,25 @@ void th_await_abandon(struct th_waiter *waiter)
 
 /* ---- A task ---- */
 
-static int await_as_task(struct th_waiter *waiter, int64_t until)
+static int park(struct th_task *self)
+{
+    uint32_t reason = th_park(self);
+    if (TH_UNLIKELY(reason == TH_WAKE_CANCEL))
+        return -ECANCELED;
+    if (TH_UNLIKELY(reason == TH_WAKE_DEADLINE))
+        return -ETIMEDOUT;
+    return (int)reason;
+}
+
+static int park_until(struct th_waiter *waiter, int64_t until)
 {
     struct th_task *self = waiter->task;
     struct th_timer timer = {0};
-    if (until != TH_SYS_FOREVER) {
-        struct th_timers *timers = &th_worker_of(self->fiber)->timers;
-        int code = th_timer_arm(timers, &timer, until, self, waiter->epoch);
-        if (code < 0 && th_wait_win(self, waiter->epoch, TH_WAKE_PLAIN) != TH_WAIT_LOST)
-            return code;
-    }
-    int reason = (int)th_park(self);
-    if (until != TH_SYS_FOREVER && reason != TH_WAKE_TIMER)
+    int code = th_timer_arm(&th_worker_of(self->fiber)->timers, &timer, until, self, waiter->epoch);
+    if (code < 0 && th_wait_win(self, waiter->epoch, TH_WAKE_PLAIN) != TH_WAIT_LOST)
+        return code;
+    int reason = park(self);
+    if (reason != TH_WAKE_TIMER)
         (void)th_timer_disarm(&timer);
     return reason;
 }
@@ -67,7 +87,9 @@ static int await_as_thread(struct th_waiter *waiter, int64_t until)
 
 int th_await(struct th_waiter *waiter, int64_t until)
 {
-    return waiter->task != NULL ? await_as_task(waiter, until) : await_as_thread(waiter, until);
+    if (waiter->task == NULL)
+        return await_as_thread(waiter, until);
+    return until == TH_SYS_FOREVER ? park(waiter->task) : park_until(waiter, until);
 }
 
 bool th_await_wake(struct th_waiter *waiter, uint32_t reason)

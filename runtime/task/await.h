@@ -33,6 +33,9 @@ struct th_waiter {
  * then. Never switches. */
 int th_await_begin(struct th_waiter *waiter);
 
+/* What th_await_begin would say, for a call that need not wait. Never switches. */
+int th_await_look(void);
+
 /* The same for a wait that no scope ends: of who must have something back before it can go on. */
 void th_await_begin_firmly(struct th_waiter *waiter);
 

@@ -1,20 +1,20 @@
-/* The cancel flag: set on a task or a group, asked for by everybody inside. Level-triggered: it stays set. */
+/* Cancels, as the user sees them. Level-triggered: what was cancelled stays so. How waits hear of it is
+ * task/scope.c. */
 #include "task/group.h"
 #include "task/life.h"
-
-enum { REASON_BITS = 0xffff };
+#include "task/scope.h"
 
 uint32_t th_task_cancel_reason(const struct th_task *task)
 {
     while (task != NULL) {
-        uint32_t own = th_atomic32_load_acquire(&task->cancel) & REASON_BITS; /* [T3] */
+        uint32_t own = th_atomic32_load_acquire(&task->cancel) & TH_TASK_CANCEL_REASON; /* [T3] */
         if (own != 0)
             return own;
         struct thrum_group *group = task->group;
         if (group == NULL) /* the root group ends when the main task has */
             return th_runtime_is_closing(task->runtime) ? THRUM_CANCEL_SHUTDOWN : 0;
         uint32_t groups = th_atomic32_load_acquire(th_group_cancel(group)); /* [G2] */
-        if (groups != 0)
+        if (groups != 0 || group->is_shielded_ != 0)
             return groups;
         task = group->opener_;
     }
@@ -23,17 +23,19 @@ uint32_t th_task_cancel_reason(const struct th_task *task)
 
 void thrum_task_cancel(thrum_task *handle)
 {
-    struct th_task *task = (struct th_task *)handle;
-    uint32_t seen = th_atomic32_load_relaxed(&task->cancel);
-    while ((seen & REASON_BITS) == 0 &&
-           !th_atomic32_cas_release(&task->cancel, &seen, seen | THRUM_CANCEL_USER)) /* [T3] */
-        continue;
+    th_scope_cancel_task((struct th_task *)handle, THRUM_CANCEL_USER);
 }
 
 int thrum_cancel_reason(void)
 {
-    const struct th_task *self = th_task_self();
-    return self != NULL ? (int)th_task_cancel_reason(self) : THRUM_NOT_CANCELLED;
+    struct th_task *self = th_task_self();
+    if (self == NULL)
+        return THRUM_NOT_CANCELLED;
+    bool is_shielded = (th_atomic32_load_relaxed(&self->cancel) & TH_TASK_IS_SHIELDED) != 0;
+    uint32_t reason = is_shielded ? 0 : th_task_cancel_reason(self);
+    if (reason == 0 && th_scope_is_late(self))
+        reason = THRUM_CANCEL_DEADLINE;
+    return (int)reason;
 }
 
 bool thrum_cancelled(void)

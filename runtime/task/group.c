@@ -1,19 +1,15 @@
 #include "task/group.h"
 
+#include "base/sys.h"
 #include "task/life.h"
+#include "task/scope.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void cancel(struct thrum_group *group, uint32_t reason)
-{
-    uint32_t nothing = 0;
-    (void)th_atomic32_cas_release(th_group_cancel(group), &nothing, reason); /* [G2] */
-}
-
 void thrum_cancel(thrum_group *group)
 {
-    cancel(group, THRUM_CANCEL_USER);
+    th_scope_cancel_group(group, THRUM_CANCEL_USER);
 }
 
 /* The first result that counts stays: -ECANCELED of a task that was cancelled is none. */
@@ -35,11 +31,31 @@ void th_group_take_result(struct thrum_group *group, const struct th_task *child
     }
     if (group->policy_ == THRUM_RACE) {
         if (result >= 0 && keep_result(group, result))
-            cancel(group, THRUM_CANCEL_SIBLING);
+            th_scope_cancel_group(group, THRUM_CANCEL_SIBLING);
         else if (result < 0)
             (void)th_atomic32_cas_relaxed((th_atomic32 *)&group->failure_, &(uint32_t){0}, (uint32_t)result);
     } else if (TH_UNLIKELY(result < 0) && keep_result(group, result) && group->policy_ == THRUM_ALL) {
-        cancel(group, THRUM_CANCEL_SIBLING);
+        th_scope_cancel_group(group, THRUM_CANCEL_SIBLING);
+    }
+}
+
+static uint64_t missing(const struct thrum_group *group)
+{
+    return group->spawned_ - group->ended_here_;
+}
+
+void th_group_wake_opener(struct thrum_group *group)
+{
+    struct th_task *opener = group->opener_;
+    switch (th_wait_win(opener, group->epoch_, TH_WAKE_PLAIN)) {
+    case TH_WAIT_ITS_WAKE:
+        th_worker_wake(opener);
+        break;
+    case TH_WAIT_EARLY:
+        break;
+    case TH_WAIT_LOST:
+        th_atomic32_store_release(th_group_was_told(group), 1); /* [G3] */
+        break;
     }
 }
 
@@ -49,7 +65,10 @@ static void commit(struct th_fiber *left, void *arg)
     struct thrum_group *group = arg;
     struct th_worker *worker = th_worker_of(left);
     struct th_task *opener = group->opener_;
-    if (th_group_commit(group, group->spawned_ - group->ended_here_))
+    if (th_group_commit(group, missing(group)))
+        th_group_wake_opener(group);
+    /* From here on the group may be gone. */
+    if (!th_wait_commit(opener))
         th_worker_add_ready(worker, opener);
     th_worker_leave(worker);
 }
@@ -57,21 +76,80 @@ static void commit(struct th_fiber *left, void *arg)
 /* True if every child that was spawned has ended. */
 static bool is_complete(struct thrum_group *group)
 {
-    uint64_t missing = (group->spawned_ - group->ended_here_) * TH_GROUP_ONE;
-    return th_atomic64_load_acquire(th_group_word(group)) == missing; /* [G1] */
+    return th_atomic64_load_acquire(th_group_word(group)) == missing(group) * TH_GROUP_ONE; /* [G1] */
 }
 
 static int reset(struct thrum_group *group)
 {
-    if (group->opener_ != NULL)
-        group->opener_->flags -= TH_TASK_OPEN_GROUP;
+    struct th_task *opener = group->opener_;
+    if (opener != NULL)
+        opener->flags -= TH_TASK_OPEN_GROUP;
+    if (group->is_listed_ != 0)
+        th_scope_leave_group(opener, group);
     int result = group->has_result_ != 0 ? group->result_ : (int32_t)group->failure_;
-    if (result == 0 && group->has_result_ == 0 && group->was_obeyed_ != 0 && group->cancel_ == THRUM_CANCEL_USER)
-        result = -ECANCELED;
-    uint32_t policy = group->policy_;
+    if (result == 0 && group->has_result_ == 0 && group->was_obeyed_ != 0) {
+        if (group->cancel_ == THRUM_CANCEL_USER)
+            result = -ECANCELED;
+        else if (group->cancel_ == THRUM_CANCEL_DEADLINE)
+            result = -ETIMEDOUT;
+    }
+    uint16_t policy = group->policy_;
     memset(group, 0, sizeof *group);
     group->policy_ = policy;
     return result;
+}
+
+/* ---- Waiting ---- */
+
+/* The deadline has come first. True if the last child has too, and has done with the group. */
+static bool is_complete_though_late(struct thrum_group *group)
+{
+    if (!th_group_take_back(group, missing(group)))
+        return false;
+    while (th_atomic32_load_acquire(th_group_was_told(group)) == 0) /* [G3] */
+        th_sys_thread_yield();
+    return true;
+}
+
+/* Waits for children that others have begun; guard held on entry. When the deadline comes they are cancelled, and
+ * waited for all the same. */
+static void wait_for_others(struct th_task *self, struct thrum_group *group, uint32_t ends)
+{
+    group->epoch_ = th_wait_begin_for(self, ends & TH_WAIT_BY_DEADLINE);
+    th_park_with(self, commit, group);
+    if (th_wait_reason(self) != TH_WAKE_DEADLINE || is_complete_though_late(group))
+        return;
+    th_scope_cancel_group(group, THRUM_CANCEL_DEADLINE);
+    group->epoch_ = th_wait_begin(self);
+    th_worker_enter(th_worker_of(self->fiber));
+    th_park_with(self, commit, group);
+    (void)th_wait_reason(self);
+}
+
+/* A child of the group that nobody has begun and whose running here does not keep the opener longer than it may wait;
+ * guard held. */
+static struct th_task *find_fresh_child(struct thrum_group *group, const struct th_task *self,
+                                        const struct th_worker *worker, uint32_t ends)
+{
+    struct th_task *child = worker->fresh.newest;
+    if (child == NULL || child->group != group)
+        return NULL;
+    bool has_deadline = (ends & TH_WAIT_BY_DEADLINE) != 0;
+    bool childs_too = (th_atomic32_load_relaxed(&child->cancel) & TH_TASK_HAS_DEADLINE) != 0;
+    return !has_deadline || (childs_too && child->deadline <= self->deadline) ? child : NULL;
+}
+
+/* What may end the opener's wait: its deadline. If that has passed already the children are cancelled at once. */
+static uint32_t look_at_deadline(struct th_task *self, struct thrum_group *group)
+{
+    uint32_t ends = 0;
+    if (TH_LIKELY((th_atomic32_load_relaxed(&self->cancel) & TH_TASK_HAS_DEADLINE) == 0))
+        return 0;
+    (void)th_scope_look(self, &ends);
+    if (!th_scope_is_late(self))
+        return ends;
+    th_scope_cancel_group(group, THRUM_CANCEL_DEADLINE);
+    return 0;
 }
 
 /*
@@ -86,12 +164,13 @@ int thrum_group_wait(thrum_group *group)
     if (self == NULL || group->opener_ != self->task)
         return -EPERM;
     bool has_room = th_task_has_room(self);
+    uint32_t ends = look_at_deadline(self->task, group);
     while (!is_complete(group)) {
         struct th_worker *worker = th_worker_of(self);
         th_worker_enter(worker);
-        struct th_task *child = worker->fresh.newest;
-        if (child == NULL || child->group != group || !has_room) {
-            th_park_with(self->task, commit, group);
+        struct th_task *child = has_room ? find_fresh_child(group, self->task, worker, ends) : NULL;
+        if (child == NULL) {
+            wait_for_others(self->task, group, ends);
             break;
         }
         th_worker_remove_fresh(worker, child);

@@ -12,11 +12,17 @@ static struct th_task *task_of(const thrum_task *handle)
 
 /* ---- Waiting ---- */
 
+/* Its wait may have to end before the child does. */
+static bool is_bounded(const struct th_task *task)
+{
+    return (th_atomic32_load_relaxed(&task->cancel) & (TH_TASK_HAS_DEADLINE | TH_TASK_CANCEL_REASON)) != 0;
+}
+
 /* A child that has not begun runs here and now, on the stack that waits for it. */
 static bool run_if_fresh(struct th_fiber *self, struct th_task *task)
 {
     struct th_worker *worker = th_worker_of(self);
-    if (th_atomicptr_load_relaxed(&task->home) != worker || !th_task_has_room(self))
+    if (th_atomicptr_load_relaxed(&task->home) != worker || !th_task_has_room(self) || is_bounded(self->task))
         return false;
     th_worker_enter(worker);
     /* Once more inside: a thief may have been quicker. */
@@ -27,7 +33,7 @@ static bool run_if_fresh(struct th_fiber *self, struct th_task *task)
     if (is_here) {
         struct thrum_group *group = task->group;
         th_task_run_in_place(self, task);
-        th_task_tell_group(th_worker_of(self), group);
+        th_task_tell_group(group);
     }
     return is_here;
 }

@@ -7,6 +7,7 @@
 #include "task/locals.h"
 #include "task/post.h"
 #include "task/report.h"
+#include "task/scope.h"
 
 #include <errno.h>
 #include <string.h>
@@ -178,6 +179,7 @@ static TH_NOINLINE void end_otherwise(struct th_worker *worker, struct th_task *
         th_locals_drop(task->locals);
     if (group != NULL)
         th_group_take_result(group, task, result);
+    th_scope_leave(task);
     if ((flags & TH_TASK_HAS_HANDLE) != 0) {
         /* It lives until all are told: what a callback starts must not find the runtime ended. */
         th_done_close(task);
@@ -196,7 +198,9 @@ TH_INLINE void end(struct th_worker *worker, struct th_task *task, int result)
 {
     const struct thrum_group *group = task->group;
     bool is_race = group != NULL && group->policy_ == THRUM_RACE;
-    if (TH_UNLIKELY(result < 0 || task->flags != 0 || task->locals != NULL || is_race)) {
+    uint32_t scopes =
+        th_atomic32_load_relaxed(&task->cancel) & (TH_TASK_IS_LISTED | TH_TASK_HAS_DEADLINE | TH_TASK_IS_SHIELDED);
+    if (TH_UNLIKELY(result < 0 || (task->flags | scopes) != 0 || task->locals != NULL || is_race)) {
         end_otherwise(worker, task, result);
         return;
     }
@@ -204,15 +208,10 @@ TH_INLINE void end(struct th_worker *worker, struct th_task *task, int result)
     th_record_give(&worker->records, &worker->runtime->records, task);
 }
 
-void th_task_tell_group(struct th_worker *worker, struct thrum_group *group)
+void th_task_tell_group(struct thrum_group *group)
 {
-    if (group == NULL || !th_group_child_ended(group))
-        return;
-    struct th_task *opener = group->opener_;
-    if (TH_LIKELY(opener->runtime == worker->runtime))
-        th_worker_wake_on(worker, opener);
-    else
-        th_worker_wake(opener);
+    if (group != NULL && th_group_child_ended(group))
+        th_group_wake_opener(group);
 }
 
 void th_task_execute(struct th_worker *worker, struct th_task *task)
@@ -223,7 +222,7 @@ void th_task_execute(struct th_worker *worker, struct th_task *task)
     int result = task->fn(task->arg);
     /* The task may have moved: its worker is whose stack it stands on now. */
     end(th_worker_of(self), task, result);
-    th_task_tell_group(th_worker_of(self), group);
+    th_task_tell_group(group);
 }
 
 void th_task_run_in_place(struct th_fiber *self, struct th_task *task)

@@ -84,7 +84,7 @@ void th_task_execute(struct th_worker *worker, struct th_task *task);
 void th_task_run_in_place(struct th_fiber *self, struct th_task *task);
 
 /* A child of the group has ended elsewhere than in its opener's wait; the child's record may be gone. */
-void th_task_tell_group(struct th_worker *worker, struct thrum_group *group);
+void th_task_tell_group(struct thrum_group *group);
 
 /* True if a whole task may be put on top of the calling stack. */
 TH_INLINE bool th_task_has_room(const struct th_fiber *self)
@@ -115,6 +115,9 @@ TH_INLINE bool th_done_is_closed(const struct th_task *task)
 {
     return th_atomicptr_load_acquire(&task->done) == TH_DONE_CLOSED; /* [T1] */
 }
+
+/* now + span, without running over. */
+thrum_time th_after(thrum_time span);
 
 void th_task_reference_drop(struct th_task *task);
 

@@ -7,6 +7,7 @@
 #include "task/life.h"
 #include "task/post.h"
 #include "task/report.h"
+#include "task/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ static int run_main(void *arg)
     struct main_task *main_task = arg;
     main_task->result = main_task->fn(main_task->arg);
     th_atomic32_store_release(&main_task->runtime->phase, TH_PHASE_CLOSING); /* [Q2] */
+    th_scope_cancel_root(main_task->runtime, THRUM_CANCEL_SHUTDOWN);
     return 0;
 }
 

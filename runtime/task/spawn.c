@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "task/group.h"
 #include "task/locals.h"
+#include "task/scope.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static void open_group(struct thrum_group *group, struct th_task *self)
 {
     if (group->opener_ == NULL) {
         group->opener_ = self;
-        group->runtime_ = self->runtime;
+        group->is_shielded_ = (th_atomic32_load_relaxed(&self->cancel) & TH_TASK_IS_SHIELDED) != 0;
         self->flags += TH_TASK_OPEN_GROUP;
     }
 }
@@ -46,13 +47,18 @@ static bool is_cancelled(struct thrum_group *group)
     return th_atomic32_load_acquire(th_group_cancel(group)) != 0; /* [G2] */
 }
 
+static bool has_deadline(const struct th_task *task)
+{
+    return (th_atomic32_load_relaxed(&task->cancel) & TH_TASK_HAS_DEADLINE) != 0;
+}
+
 /* Makes a task, not yet started; the caller is a task or, with an open group, a foreign thread. */
 static int make(struct th_fiber *fiber, struct thrum_group *group, thrum_fn fn, void *arg, struct th_task **made)
 {
     if (TH_UNLIKELY(fiber == NULL)) {
-        if (group == NULL || group->runtime_ == NULL)
+        if (group == NULL || group->opener_ == NULL)
             return -EPERM;
-        *made = th_task_make_outside(group->runtime_, fn, arg);
+        *made = th_task_make_outside(group->opener_->runtime, fn, arg);
     } else {
         *made = th_task_make(th_worker_of(fiber), fn, arg);
     }
@@ -70,9 +76,10 @@ static int start(struct th_fiber *fiber, struct thrum_group *group, struct th_ta
     if (TH_UNLIKELY(fiber == NULL))
         return start_outside(group, task);
     struct th_task *self = fiber->task;
-    task->parent_id = self->id;
     if (TH_UNLIKELY(self->locals != NULL))
         task->locals = th_locals_share(self->locals);
+    if (TH_UNLIKELY(has_deadline(self)))
+        th_scope_inherit(self, task);
     if (group != NULL) {
         open_group(group, self);
         join_group(group, task, self);
@@ -97,13 +104,12 @@ int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
         return spawn_otherwise(fiber, group, fn, arg);
     struct th_task *self = fiber->task;
     open_group(group, self);
-    if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL))
+    if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL || has_deadline(self)))
         return spawn_otherwise(fiber, group, fn, arg);
     struct th_worker *worker = th_worker_of(fiber);
     struct th_task *task = th_task_make(worker, fn, arg);
     if (TH_UNLIKELY(task == NULL))
         return -ENOMEM;
-    task->parent_id = self->id;
     task->group = group;
     group->spawned_++;
     th_task_enqueue(worker, task);

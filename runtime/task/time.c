@@ -2,14 +2,13 @@
 #include <thrum/time.h>
 
 #include "base/sys.h"
-#include "sched/park.h"
 #include "task/call.h"
+#include "task/await.h"
 #include "task/life.h"
 
 #include <errno.h>
 
-/* now + span, without running over. */
-static thrum_time after(thrum_time span)
+thrum_time th_after(thrum_time span)
 {
     thrum_time now = th_sys_now();
     return span > THRUM_FOREVER - now ? THRUM_FOREVER : now + span;
@@ -17,35 +16,30 @@ static thrum_time after(thrum_time span)
 
 int thrum_sleep_until(thrum_time when)
 {
-    struct th_task *self = th_task_self();
-    if (self == NULL) {
+    struct th_waiter waiter;
+    int code = th_await_begin(&waiter);
+    if (code < 0)
+        return code;
+    if (waiter.task == NULL) {
         th_sys_sleep_until(when);
         return 0;
     }
-    struct th_timer timer = {0};
-    uint32_t epoch = th_wait_begin(self);
-    int code = th_timer_arm(&th_worker_of(self->fiber)->timers, &timer, when, self, epoch);
-    if (code < 0) {
-        th_wait_abandon(self);
-        return code;
-    }
-    (void)th_park(self);
-    return 0;
+    code = th_await(&waiter, when);
+    return code < 0 ? code : 0;
 }
 
 int thrum_sleep(thrum_time span)
 {
-    if (span <= 0) {
-        thrum_yield();
-        return 0;
-    }
-    return thrum_sleep_until(after(span));
+    if (span > 0)
+        return thrum_sleep_until(th_after(span));
+    thrum_yield();
+    return th_await_look();
 }
 
 thrum_timer thrum_timer_every(thrum_time period)
 {
     thrum_time used = period > 0 ? period : 1;
-    return (thrum_timer){.next = after(used), .period = used};
+    return (thrum_timer){.next = th_after(used), .period = used};
 }
 
 int thrum_timer_wait(thrum_timer *timer)
@@ -118,7 +112,7 @@ int thrum_call_at(thrum_call **handle, thrum_time when, thrum_fn fn, void *arg)
 
 int thrum_call_later(thrum_call **handle, thrum_time span, thrum_fn fn, void *arg)
 {
-    return thrum_call_at(handle, after(span), fn, arg);
+    return thrum_call_at(handle, th_after(span), fn, arg);
 }
 
 void th_call_forget(struct th_task *task, struct th_worker *worker)

@@ -88,3 +88,5 @@ MODEL(wait_is_not_ended_by_an_old_epoch, .modes = ALL, .preemptions = 3)
     th_model_thread(sure_contender, (void *)(uintptr_t)TH_WAKE_PLAIN);
     wait_once();
 }
+MODEL_SURVIVES("[W4]", "no deadlines here: see model_scope")
+MODEL_SURVIVES("th_wait_commit#1->acq_rel", "no scopes here: see model_scope")

@@ -125,14 +125,61 @@ static void end_child(void *arg)
     while (th_atomic64_load_acquire(&told) == 0)
         continue;
     did = 1;
-    if (th_group_child_ended(&group))
-        th_worker_wake(group.opener_);
+    th_task_tell_group(&group);
 }
 
 MODEL(group_wait_on_a_fiber, .preemptions = 2, .stale = 2, .leaks = true)
 {
     set_up(wait_for_group);
     th_model_thread(end_child, NULL);
+    serve(&workers[0]);
+    finish();
+}
+
+/* The last child and the opener's deadline: the opener leaves once, and the child has looked its last by then. */
+static struct thrum_group *late_group;
+
+static int wait_for_group_until_late(void *arg)
+{
+    (void)arg;
+    late_group = th_sys_alloc_zeroed(sizeof *late_group);
+    late_group->opener_ = &task;
+    late_group->spawned_ = 1;
+    task.flags += TH_TASK_OPEN_GROUP;
+    th_atomic32_store_relaxed(&task.cancel, TH_TASK_HAS_DEADLINE | TH_TASK_IS_LISTED);
+    task.deadline = INT64_MAX;
+    task.is_deadline_armed = true;
+    th_atomic64_store_release(&told, 1);
+    MODEL_CHECK_EQ(thrum_group_wait(late_group), 0);
+    MODEL_CHECK_EQ(did, 1);
+    th_sys_free(late_group);
+    th_atomic32_store_release(&is_over, 1);
+    return 0;
+}
+
+static void end_late_child(void *arg)
+{
+    (void)arg;
+    while (th_atomic64_load_acquire(&told) == 0)
+        continue;
+    did = 1;
+    th_task_tell_group(late_group);
+}
+
+static void come_late(void *arg)
+{
+    (void)arg;
+    while (th_atomic64_load_acquire(&told) == 0)
+        continue;
+    if (th_wait_deadline(&task, 0))
+        th_worker_wake(&task);
+}
+
+MODEL(group_wait_meets_its_deadline, .modes = MODEL_SC | MODEL_WEAK, .preemptions = 2, .stale = 1, .leaks = true)
+{
+    set_up(wait_for_group_until_late);
+    th_model_thread(end_late_child, NULL);
+    th_model_thread(come_late, NULL);
     serve(&workers[0]);
     finish();
 }
@@ -189,3 +236,11 @@ MODEL_SURVIVES("notify_by_load", ELSEWHERE)
 MODEL_SURVIVES("[T2]", ELSEWHERE)
 MODEL_SURVIVES("[V1]", ELSEWHERE)
 MODEL_SURVIVES("[A1]", "the stacks are opened before any of these threads, and closed behind them")
+MODEL_SURVIVES("[W4]", "one deadline alone: see model_scope")
+MODEL_SURVIVES("[W3]", "the child ends the wait in the end: see model_scope")
+MODEL_SURVIVES("[T3]", "what was done before a cancel is asked for in model_scope")
+MODEL_SURVIVES("th_wait_commit#1->acq_rel", "the child ends the wait in the end: see model_scope")
+MODEL_SURVIVES("commit_without_scopes", "the child ends the wait in the end: see model_scope")
+MODEL_SURVIVES("[G2]", "what was done before a cancel is asked for in model_scope")
+MODEL_SURVIVES("[Q2]", "the runtime does not end here: see model_drain")
+MODEL_SURVIVES("done_lock#1", "nobody else touches the list here: see model_join")
