@@ -12,6 +12,7 @@
 #include <thrum/future.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
+#include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/select.h>
 #include <thrum/sync.h>

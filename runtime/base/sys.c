@@ -1,6 +1,7 @@
 #include "base/sys.h"
 
 #include "base/fault.h"
+#include "base/sys_result.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,16 +25,6 @@
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
-
-/* Runs a system call, turns its outcome into a result, and leaves the caller's errno as it was. */
-#define SYS_RESULT(call)                                       \
-    ({                                                         \
-        int errno_before_ = errno;                             \
-        long outcome_ = (long)(call);                          \
-        long result_ = outcome_ < 0 ? -(long)errno : outcome_; \
-        errno = errno_before_;                                 \
-        result_;                                               \
-    })
 
 void *th_sys_alloc(size_t bytes)
 {

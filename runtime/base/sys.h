@@ -9,7 +9,7 @@
  *
  * Calls return >= 0 or -errno; errno itself is neither left changed nor looked at by anybody else. Nothing here is
  * inlined: errno's address is a thread-local fact, which must not be remembered over a switch (runtime/README.md,
- * "Thread-local state").
+ * "Thread-local state"). Calls on the program's own file descriptors are in base/sys_io.h.
  */
 #ifndef TH_BASE_SYS_H
 #define TH_BASE_SYS_H
@@ -39,7 +39,34 @@
     X(sigaction)        \
     X(sigaltstack)      \
     X(getaffinity)      \
-    X(random)
+    X(random)           \
+    X(epoll_create)     \
+    X(epoll_ctl)        \
+    X(epoll_wait)       \
+    X(eventfd)          \
+    X(poll)             \
+    X(fcntl)            \
+    X(fstat)            \
+    X(readv)            \
+    X(writev)           \
+    X(pread)            \
+    X(pwrite)           \
+    X(sendfile)         \
+    X(splice)           \
+    X(socket)           \
+    X(bind)             \
+    X(listen)           \
+    X(accept)           \
+    X(connect)          \
+    X(shutdown)         \
+    X(recv)             \
+    X(send)             \
+    X(recvmsg)          \
+    X(sendmsg)          \
+    X(getsockopt)       \
+    X(setsockopt)       \
+    X(getsockname)      \
+    X(getpeername)
 
 enum th_sys_call {
 #define TH_SYS_ENUM(name) TH_SYS_##name,

@@ -20,6 +20,13 @@
  * The napper that gives up, and whoever goes to sleep because there is one, look once more in the same way: if nobody
  * naps while somebody is awake, it does not sleep (th_idle_needs_napper).
  *
+ * Once a task of the runtime has waited for a file descriptor, one of the sleepers sleeps in the poll source in place
+ * of its word (the watch). Whoever goes to sleep takes the watch if nobody has it; so while it is free somebody is
+ * awake. How a worker sleeps stands in its sleep_word, so that whoever wakes it knows how:
+ *
+ *   sleep_word   0 asleep on it -> 2 asleep in the poll source -> 0, by the sleeper; 0 or 2 -> 1 woken, by a waker
+ *   [S3] release is_watched = 0 -> acquire is_watched = 1: one watches after the other
+ *
  * Signal handlers post tasks, and so wake sleepers: signals wait while a thread holds the list's lock.
  *
  *   [S2] release sleep_word = 1 -> acquire sleep_word: the woken sees what the waker did.
@@ -71,7 +78,7 @@ TH_INLINE void th_idle_want_napper(struct thrum_runtime *runtime)
 }
 
 /* From searching to sleeping, until woken or until `deadline`. Returns with the worker searching again: true if
- * woken or not slept at all, false if the deadline came. */
+ * woken, if tasks came from the poll source (worker->polled), or not slept at all, false if the deadline came. */
 bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(struct th_worker *worker));
 
 /* Something came from outside: sees to it that somebody looks. */

@@ -19,6 +19,7 @@
  *   [Q1] release of a worker's counters -> acquire in th_runtime_is_drained: who sees a task's end sees its children
  *   [Q3] release fence after is_firing = 1 -> acquire fence after the injection stack is closed: one sees the other
  *   [Q4] release is_firing = 0 -> acquire is_firing: who sees nobody fire sees what has begun to live
+ *   [Q5] release poll source -> acquire poll source: it is whole
  *   [V1] release of a visitor's leave -> acquire in the end's wait: it has touched all it will
  *
  * Explored by tests/model (model_drain).
@@ -35,6 +36,15 @@
 struct th_posts;
 struct th_task;
 struct th_worker;
+
+/* Where tasks come from that wait for file descriptors. Workers alone ask; several at once, but for a wait. */
+struct th_poll_source {
+    /* The tasks that became ready, linked through next. Looks only, or, if the deadline is later than now, waits. */
+    struct th_task *(*poll)(struct th_poll_source *source, int64_t now, int64_t deadline);
+    void (*interrupt)(struct th_poll_source *source); /* ends the wait, or the next */
+    void (*close)(struct th_poll_source *source);
+    th_atomic32 is_watched; /* a: a worker waits in poll, or is about to */
+};
 
 enum th_phase { TH_PHASE_OPEN, TH_PHASE_CLOSING, TH_PHASE_STOPPED };
 
@@ -68,10 +78,16 @@ struct thrum_runtime {
     th_atomic64 foreign_spawned;             /* a */
     struct th_roster roots[TH_ROOT_ROSTERS]; /* of tasks without a group, by their number */
     struct th_posts *posts;                  /* c: task/'s */
-    th_atomic32 untaken;                     /* a: failures that nobody looked at */
-    th_atomic32 visitors;                    /* a: TH_VISITOR each, and 1 when the end waits for them */
-    struct th_records records;               /* under its own lock */
+    th_atomicptr poll_source;  /* a: struct th_poll_source; NULL until somebody waits for a file descriptor */
+    th_atomic32 untaken;       /* a: failures that nobody looked at */
+    th_atomic32 visitors;      /* a: TH_VISITOR each, and 1 when the end waits for them */
+    struct th_records records; /* under its own lock */
 };
+
+TH_INLINE struct th_poll_source *th_runtime_poll_source(const struct thrum_runtime *runtime)
+{
+    return th_atomicptr_load_acquire(&runtime->poll_source); /* [Q5] */
+}
 
 TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)
 {

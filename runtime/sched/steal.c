@@ -192,9 +192,33 @@ static bool look_outside(struct th_worker *worker)
     return true;
 }
 
+/* What file descriptors have to give, without waiting. */
+static bool look_at_poll_source(struct th_worker *worker, int64_t now)
+{
+    struct th_poll_source *source = th_runtime_poll_source(worker->runtime);
+    worker->polled = source != NULL ? source->poll(source, now, 0) : NULL;
+    return worker->polled != NULL;
+}
+
+/* What the poll source has given goes into the queue; true if it was a single task. */
+static bool take_polled(struct th_worker *worker)
+{
+    struct th_task *polled = worker->polled;
+    if (polled == NULL)
+        return false;
+    bool is_single = polled->next == NULL;
+    worker->polled = NULL;
+    th_worker_enter(worker);
+    th_worker_add_polled(worker, polled);
+    th_worker_leave(worker);
+    return is_single;
+}
+
 static bool look(struct th_worker *worker, int64_t now)
 {
     if (th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED) /* [Q2] */
+        return true;
+    if (worker->polled != NULL)
         return true;
     if (!th_inject_is_empty(&worker->runtime->inject))
         return look_outside(worker);
@@ -202,7 +226,7 @@ static bool look(struct th_worker *worker, int64_t now)
         return look_outside(worker);
     if ((int64_t)th_atomic64_load_relaxed(&worker->timers.next) <= now)
         return look_outside(worker);
-    return now >= worker->ask_after && steal(worker);
+    return look_at_poll_source(worker, now) || (now >= worker->ask_after && steal(worker));
 }
 
 /* What a sleeper looks at once more after it has told that it sleeps. */
@@ -292,6 +316,9 @@ void th_steal_find_work(struct th_worker *worker)
         found = look(worker, th_sys_now()) || search_for(worker, SEARCH_NS);
     }
     th_idle_end_search(worker->runtime);
+    /* A wake costs more than most answers to a single message. */
+    if (take_polled(worker))
+        return;
     /* Whatever this worker does now, it may do it for long. */
     th_idle_want_napper(worker->runtime);
 }

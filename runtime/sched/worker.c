@@ -102,6 +102,37 @@ static void take_injected(struct th_worker *worker)
     }
 }
 
+/* A task that waited is ready, and this is no worker of its runtime. */
+static void wake_from_outside(struct th_task *task)
+{
+    /* It lives, so its runtime has not ended; at most it is looking whether it may. */
+    struct thrum_runtime *runtime = task->runtime;
+    th_runtime_visit(runtime);
+    while (!th_worker_inject(runtime, task))
+        th_cpu_relax();
+    th_runtime_leave(runtime);
+}
+
+void th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
+{
+    while (polled != NULL) {
+        struct th_task *next = polled->next;
+        if (TH_LIKELY(polled->runtime == worker->runtime))
+            th_queue_push_newest(&worker->ready, polled);
+        else
+            wake_from_outside(polled);
+        polled = next;
+    }
+}
+
+bool th_worker_poll(struct th_worker *worker, int64_t now)
+{
+    struct th_poll_source *source = th_runtime_poll_source(worker->runtime);
+    struct th_task *polled = source != NULL ? source->poll(source, now, 0) : NULL;
+    th_worker_add_polled(worker, polled);
+    return polled != NULL;
+}
+
 /* Looks come every TH_FAIR_NS or TH_FAIR_MOST dispatches, whichever is sooner, as far as the last interval tells. */
 static void adapt_interval(struct th_worker *worker, int64_t now)
 {
@@ -118,6 +149,7 @@ static TH_NOINLINE struct th_task *pick_fair(struct th_worker *worker)
     int64_t now = th_sys_now();
     adapt_interval(worker, now);
     (void)th_worker_fire(worker, &worker->timers, now);
+    (void)th_worker_poll(worker, now);
     take_injected(worker);
     if (worker->is_starved) {
         worker->is_starved = false;
@@ -281,12 +313,6 @@ void th_worker_wake(struct th_task *task)
     struct th_fiber *self = th_fiber_self();
     if (TH_LIKELY(self != NULL && th_worker_of(self)->runtime == task->runtime))
         th_worker_wake_on(th_worker_of(self), task);
-    else {
-        /* A task that waits lives, so its runtime has not ended; at most it is looking whether it may. */
-        struct thrum_runtime *runtime = task->runtime;
-        th_runtime_visit(runtime);
-        while (!th_worker_inject(runtime, task))
-            th_cpu_relax();
-        th_runtime_leave(runtime);
-    }
+    else
+        wake_from_outside(task);
 }

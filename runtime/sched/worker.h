@@ -69,6 +69,7 @@ struct th_worker {
     th_atomic32 sleep_word;                        /* a: 1: wake up */
     struct th_worker *next_sleeper;                /* idle.lock's */
     bool is_sleeping;                              /* idle.lock's */
+    struct th_task *polled;                        /* o: what the last sleep has brought, linked through next */
 
     /* The thief's memory. */
     struct th_random random; /* o */
@@ -148,6 +149,11 @@ void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber
 
 /* Guard held: fires what is due of anybody's timers; whoever waited for them becomes ready here. Returns how many. */
 size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_t now);
+
+/* Guard held: looks which tasks may go on because their file descriptors are ready; true if any. */
+bool th_worker_poll(struct th_worker *worker, int64_t now);
+/* Guard held: tasks linked through next are ready. */
+void th_worker_add_polled(struct th_worker *worker, struct th_task *polled);
 
 /* Makes a task ready from anywhere: a fiber of this runtime, another runtime's, a foreign thread. */
 void th_worker_wake(struct th_task *task);

@@ -116,6 +116,9 @@ static void end_worker(struct th_worker *worker)
 static void close_runtime(struct thrum_runtime *runtime)
 {
     th_runtime_await_visitors(runtime);
+    struct th_poll_source *source = th_runtime_poll_source(runtime);
+    if (source != NULL)
+        source->close(source);
     for (uint32_t i = 0; i < runtime->worker_count; i++)
         end_worker(runtime->workers[i]);
     th_report_records_left(&runtime->records);

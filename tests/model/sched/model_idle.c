@@ -1,7 +1,10 @@
 /* sched/idle: what comes from outside is seen by a worker that goes to sleep, or wakes it. */
 #include "model/model.h"
 
+#include "base/sys.h"
 #include "sched/idle.h"
+
+#include <errno.h>
 
 static struct thrum_runtime runtime;
 static struct th_worker workers[3];
@@ -259,6 +262,132 @@ MODEL(a_napper_that_finds_work_and_a_worker_that_trusts_it_meet, .modes = ALL, .
     void *nobody = NULL;
     if (!th_atomicptr_cas_relaxed(&runtime.idle.napper, &nobody, &workers[1]))
         (void)th_idle_sleep(&workers[1], INT64_MAX, needs_napper);
+}
+
+/*
+ * The watch: one sleeper sleeps in the poll source, here a word that holds what the kernel would tell; it is woken
+ * there for work from outside too, and events find whoever watches.
+ */
+enum { EVENT = 1, ALARM = 2 };
+
+static th_atomic32 kernel;
+static int watches; /* plain: one watches after the other */
+static struct th_poll_source source;
+
+static struct th_task *poll_kernel(struct th_poll_source *asked, int64_t now, int64_t deadline)
+{
+    (void)asked;
+    (void)now;
+    watches++;
+    for (;;) {
+        uint32_t told = th_atomic32_load_relaxed(&kernel);
+        if ((told & EVENT) != 0) {
+            (void)th_atomic32_and_relaxed(&kernel, ~(uint32_t)EVENT);
+            return &task;
+        }
+        if ((told & ALARM) != 0) {
+            (void)th_atomic32_and_relaxed(&kernel, ~(uint32_t)ALARM);
+            return NULL;
+        }
+        if (th_sys_futex_wait(&kernel, 0, deadline) == -ETIMEDOUT)
+            return NULL;
+    }
+}
+
+static void tell(uint32_t what)
+{
+    (void)th_atomic32_or_relaxed(&kernel, what);
+    (void)th_sys_futex_wake(&kernel, 1);
+}
+
+static void ring_alarm(struct th_poll_source *asked)
+{
+    (void)asked;
+    tell(ALARM);
+}
+
+static void open_source(void)
+{
+    source.poll = poll_kernel;
+    source.interrupt = ring_alarm;
+    th_atomicptr_store_release(&runtime.poll_source, &source);
+}
+
+static void open_source_and_submit(void *arg)
+{
+    open_source();
+    submit(arg);
+}
+
+/* The source may come while the worker is on its way to sleep. */
+MODEL(a_watcher_is_woken_by_a_submit, .modes = ALL, .preemptions = 3, .stale = 2)
+{
+    set_up();
+    th_model_thread(open_source_and_submit, NULL);
+    worker_body(&workers[0]);
+}
+
+static void an_event_comes(void *arg)
+{
+    (void)arg;
+    th_model_issue(0);
+    tell(EVENT);
+}
+
+/* Whoever gets the event ends it all; the other must have been asleep, or become so and be woken. */
+static void watch_until_stopped(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    while (!is_stopped(worker)) {
+        (void)th_idle_sleep(worker, INT64_MAX, is_stopped);
+        MODEL_CHECK(!worker->is_sleeping);
+        if (worker->polled != NULL) {
+            worker->polled = NULL;
+            th_model_done(0);
+            th_atomic32_store_release(&runtime.phase, TH_PHASE_STOPPED);
+            th_idle_wake_all(&runtime);
+        }
+    }
+    th_idle_end_search(&runtime);
+}
+
+MODEL(an_event_finds_the_one_of_two_who_watches, .preemptions = 2, .exhausted = MODEL_NONE, .spurious = MODEL_NONE,
+      .stale = 1)
+{
+    set_up();
+    open_source();
+    th_model_thread(watch_until_stopped, &workers[0]);
+    th_model_thread(an_event_comes, NULL);
+    watch_until_stopped(&workers[1]);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
+}
+
+/* Its deadline and an event at the same time: it is off the list, and has the event or leaves it there. */
+static void watch_with_deadline(void *arg)
+{
+    struct th_worker *worker = arg;
+    (void)th_idle_begin_search(&runtime);
+    bool woken = th_idle_sleep(worker, 2000000000, has_work);
+    MODEL_CHECK(!worker->is_sleeping);
+    MODEL_CHECK(woken || worker->polled == NULL);
+    if (worker->polled != NULL || (th_atomic32_load_relaxed(&kernel) & EVENT) != 0)
+        th_model_done(0);
+    th_idle_end_search(&runtime);
+}
+
+MODEL(a_watch_ends_by_deadline_event_or_wake, .modes = ALL, .preemptions = 2, .stale = 2)
+{
+    set_up();
+    open_source();
+    th_model_thread(wake_one, NULL);
+    an_event_comes(NULL);
+    watch_with_deadline(&workers[0]);
+    th_model_join_all();
+    MODEL_CHECK(runtime.idle.sleepers == NULL);
+    MODEL_CHECK_EQ(th_atomic32_load_relaxed(&runtime.idle.counts), 0);
 }
 
 MODEL_SURVIVES("th_idle_sleep#1->acquire", "the submitter reads the count alone; the list of sleepers has its lock")
