@@ -52,7 +52,7 @@ static int run_all(struct gathering *gathering, size_t count, thrum_fn run)
 
 static int gather(thrum_work works[], size_t count, enum thrum_policy policy)
 {
-    struct gathering gathering = {.group = THRUM_GROUP_WITH(policy), .works = works};
+    struct gathering gathering = {.group = THRUM_GROUP_WITH((uint16_t)policy), .works = works};
     return run_all(&gathering, count, run_work);
 }
 
