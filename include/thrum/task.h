@@ -76,8 +76,7 @@ typedef struct thrum_group {
     uint8_t is_listed_, is_shielded_;
     uint32_t cancel_;
     struct th_task *opener_;
-    uint64_t spawned_;
-    uint64_t ended_here_;
+    uint64_t elsewhere_;
     uint64_t word_;
     int32_t result_;
     uint32_t has_result_;
@@ -96,11 +95,11 @@ typedef struct thrum_group {
 #define THRUM_GROUP_INIT \
     {                    \
     }
-#define THRUM_GROUP_WITH(policy_wanted)                                        \
-    {                                                                          \
-        (policy_wanted), 0, 0, 0, nullptr, 0, 0, 0, 0, 0, 0, 0, 0, 0, nullptr, \
-        {                                                                      \
-        }                                                                      \
+#define THRUM_GROUP_WITH(policy_wanted)                                     \
+    {                                                                       \
+        (policy_wanted), 0, 0, 0, nullptr, 0, 0, 0, 0, 0, 0, 0, 0, nullptr, \
+        {                                                                   \
+        }                                                                   \
     }
 #else
 #define THRUM_GROUP_INIT \

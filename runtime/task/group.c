@@ -6,7 +6,6 @@
 #include "task/waiting.h"
 
 #include <errno.h>
-#include <string.h>
 
 void thrum_cancel(thrum_group *group)
 {
@@ -40,11 +39,6 @@ void th_group_take_result(struct thrum_group *group, const struct th_task *child
     }
 }
 
-static uint64_t missing(const struct thrum_group *group)
-{
-    return group->spawned_ - group->ended_here_;
-}
-
 void th_group_wake_opener(struct thrum_group *group)
 {
     struct th_task *opener = group->opener_;
@@ -66,7 +60,7 @@ static void commit(struct th_fiber *left, void *arg)
     struct thrum_group *group = arg;
     struct th_worker *worker = th_worker_of(left);
     struct th_task *opener = group->opener_;
-    if (th_group_commit(group, missing(group)))
+    if (th_group_commit(group, group->elsewhere_))
         th_group_wake_opener(group);
     /* From here on the group may be gone. */
     if (!th_wait_commit(opener))
@@ -77,26 +71,32 @@ static void commit(struct th_fiber *left, void *arg)
 /* True if every child that was spawned has ended. */
 static bool is_complete(struct thrum_group *group)
 {
-    return th_atomic64_load_acquire(th_group_word(group)) == missing(group) * TH_GROUP_ONE; /* [G1] */
+    return th_atomic64_load_acquire(th_group_word(group)) == group->elsewhere_ * TH_GROUP_ONE; /* [G1] */
+}
+
+/* What the group came to, where more than success is possible. */
+static TH_NOINLINE int judge(const struct thrum_group *group)
+{
+    if (group->has_result_ != 0)
+        return group->result_;
+    if (group->failure_ != 0 || group->was_obeyed_ == 0)
+        return (int32_t)group->failure_;
+    if (group->cancel_ == THRUM_CANCEL_DEADLINE)
+        return -ETIMEDOUT;
+    return group->cancel_ == THRUM_CANCEL_USER ? -ECANCELED : 0;
 }
 
 static int reset(struct thrum_group *group)
 {
     struct th_task *opener = group->opener_;
+    int result = 0;
     if (opener != NULL)
         opener->flags -= TH_TASK_OPEN_GROUP;
-    if (group->is_listed_ != 0)
+    if (TH_UNLIKELY(group->is_listed_ != 0))
         th_scope_leave_group(opener, group);
-    int result = group->has_result_ != 0 ? group->result_ : (int32_t)group->failure_;
-    if (result == 0 && group->has_result_ == 0 && group->was_obeyed_ != 0) {
-        if (group->cancel_ == THRUM_CANCEL_USER)
-            result = -ECANCELED;
-        else if (group->cancel_ == THRUM_CANCEL_DEADLINE)
-            result = -ETIMEDOUT;
-    }
-    uint16_t policy = group->policy_;
-    memset(group, 0, sizeof *group);
-    group->policy_ = policy;
+    if (TH_UNLIKELY((group->has_result_ | group->failure_ | group->was_obeyed_) != 0))
+        result = judge(group);
+    *group = (struct thrum_group){.policy_ = group->policy_};
     return result;
 }
 
@@ -105,7 +105,7 @@ static int reset(struct thrum_group *group)
 /* The deadline has come first. True if the last child has too, and has done with the group. */
 static bool is_complete_though_late(struct thrum_group *group)
 {
-    if (!th_group_take_back(group, missing(group)))
+    if (!th_group_take_back(group, group->elsewhere_))
         return false;
     while (th_atomic32_load_acquire(th_group_was_told(group)) == 0) /* [G3] */
         th_sys_thread_yield();
@@ -137,9 +137,10 @@ static struct th_task *find_fresh_child(struct thrum_group *group, const struct 
     struct th_task *child = worker->fresh.newest;
     if (child == NULL || child->group != group)
         return NULL;
-    bool has_deadline = (ends & TH_WAIT_BY_DEADLINE) != 0;
+    if (TH_LIKELY((ends & TH_WAIT_BY_DEADLINE) == 0))
+        return child;
     bool childs_too = (th_atomic32_load_relaxed(&child->cancel) & TH_TASK_HAS_DEADLINE) != 0;
-    return !has_deadline || (childs_too && child->deadline <= self->deadline) ? child : NULL;
+    return childs_too && child->deadline <= self->deadline ? child : NULL;
 }
 
 /* What may end the opener's wait: its deadline. If that has passed already the children are cancelled at once. */
@@ -181,7 +182,7 @@ int thrum_group_wait(thrum_group *group)
         th_worker_remove_fresh(worker, child);
         th_worker_leave(worker);
         th_task_run_in_place(self, child);
-        group->ended_here_++;
+        group->elsewhere_--;
     }
     return reset(group);
 }

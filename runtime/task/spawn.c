@@ -23,7 +23,7 @@ static void join_group(struct thrum_group *group, struct th_task *task, struct t
 {
     task->group = group;
     if (TH_LIKELY(group->opener_ == self))
-        group->spawned_++;
+        group->elsewhere_++;
     else
         th_group_child_added(group);
 }
@@ -111,7 +111,7 @@ int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
     if (TH_UNLIKELY(task == NULL))
         return -ENOMEM;
     task->group = group;
-    group->spawned_++;
+    group->elsewhere_++;
     th_task_enqueue(worker, task);
     return 0;
 }

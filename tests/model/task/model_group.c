@@ -46,12 +46,12 @@ static void spawning_child(void *arg)
 static bool save_and_commit(void)
 {
     if (TH_MUTANT(commit_before_save)) {
-        bool is_over = th_group_commit(&group, group.spawned_ - group.ended_here_);
+        bool is_over = th_group_commit(&group, group.elsewhere_);
         context = 1;
         return is_over;
     }
     context = 1;
-    return th_group_commit(&group, group.spawned_ - group.ended_here_);
+    return th_group_commit(&group, group.elsewhere_);
 }
 
 static void park(void)
@@ -66,8 +66,7 @@ static void park(void)
 /* thrum_group_wait as its worker sees it: its own thread stands for the processor that saves the context. */
 static void wait_for(uint64_t spawned, uint64_t ended_here)
 {
-    group.spawned_ = spawned;
-    group.ended_here_ = ended_here;
+    group.elsewhere_ = spawned - ended_here;
     if (th_atomic64_load_acquire(th_group_word(&group)) != (spawned - ended_here) * TH_GROUP_ONE)
         park();
     MODEL_CHECK(th_atomic32_load_relaxed(&woken) <= 1);

@@ -110,7 +110,7 @@ static int wait_for_group(void *arg)
 {
     (void)arg;
     group.opener_ = &task;
-    group.spawned_ = 1;
+    group.elsewhere_ = 1;
     task.flags += TH_TASK_OPEN_GROUP;
     th_atomic64_store_release(&told, 1);
     MODEL_CHECK_EQ(thrum_group_wait(&group), 0);
@@ -144,7 +144,7 @@ static int wait_for_group_until_late(void *arg)
     (void)arg;
     late_group = th_sys_alloc_zeroed(sizeof *late_group);
     late_group->opener_ = &task;
-    late_group->spawned_ = 1;
+    late_group->elsewhere_ = 1;
     task.flags += TH_TASK_OPEN_GROUP;
     th_atomic32_store_relaxed(&task.cancel, TH_TASK_HAS_DEADLINE | TH_TASK_IS_LISTED);
     task.deadline = INT64_MAX;
