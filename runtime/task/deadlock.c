@@ -9,10 +9,11 @@
 #include "task/scope.h"
 #include "task/waiting.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TASKS_TOLD_MOST = 20, DEPTH_MOST = 64 };
+enum { TASKS_TOLD_MOST = 20, DEPTH_MOST = 64, TEXT_BYTES = TH_REPORT_NAME_BYTES + 32 };
 
 /* ---- Who could come from outside ---- */
 
@@ -37,24 +38,37 @@ static bool is_alone(const struct thrum_runtime *runtime)
 
 /* ---- Who waits for what ---- */
 
+/* "task 7 (reader)" */
+static const char *describe(const struct th_task *task, char text[TEXT_BYTES])
+{
+    char name[TH_REPORT_NAME_BYTES];
+    th_report_name(task, name);
+    (void)snprintf(text, TEXT_BYTES, "task %lu (%s)", (unsigned long)task->id, name);
+    return text;
+}
+
 static void tell_task(const struct th_task *task)
 {
-    char name[TH_REPORT_NAME_BYTES], owners_name[TH_REPORT_NAME_BYTES];
+    char self[TEXT_BYTES], other[TEXT_BYTES];
+    const struct th_task *runs = task->fiber->task;
     struct th_waiting waiting = th_waiting_of(task->fiber);
-    unsigned long id = (unsigned long)task->id;
-    th_report_name(task, name);
-    if (task->fiber->task != task || waiting.kind == NULL) {
-        th_report("  task %lu (%s) waits", id, name);
+    describe(task, self);
+    if (runs != task) {
+        th_report("  %s waits for %s, which it began on its own stack", self, describe(runs, other));
         return;
     }
-    struct th_task *owner = waiting.kind->owner != NULL ? waiting.kind->owner(waiting.object) : NULL;
-    if (owner == NULL) {
-        th_report("  task %lu (%s) waits for %s %p", id, name, waiting.kind->name, waiting.object);
+    if (waiting.kind == NULL) {
+        th_report("  %s waits", self);
         return;
     }
-    th_report_name(owner, owners_name);
-    th_report("  task %lu (%s) waits for %s %p, which is up to task %lu (%s)", id, name, waiting.kind->name,
-              waiting.object, (unsigned long)owner->id, owners_name);
+    const struct th_task *owner = waiting.kind->owner != NULL ? waiting.kind->owner(waiting.object) : NULL;
+    if (owner == NULL)
+        th_report("  %s waits for %s %p", self, waiting.kind->name, waiting.object);
+    else if ((const void *)owner == waiting.object)
+        th_report("  %s waits for %s to end", self, describe(owner, other));
+    else
+        th_report("  %s waits for %s %p, which %s has", self, waiting.kind->name, waiting.object,
+                  describe(owner, other));
 }
 
 /* All that are listed below: whoever waits is. No locks, for nobody runs. */

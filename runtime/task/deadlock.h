@@ -11,8 +11,7 @@
  * end with -ECANCELED, and thrum_run returns -EDEADLK. Tasks that wait on although they are cancelled (shields) leave
  * nothing to do but a panic.
  *
- * With THRUM_DEBUG=deadlock a task that begins to wait for a lock or a join looks whether those it waits for wait for
- * itself: a cycle among a few tasks is told while the others run.
+ * Not found: a cycle among some tasks while others run or wait for time.
  */
 #ifndef TH_TASK_DEADLOCK_H
 #define TH_TASK_DEADLOCK_H
