@@ -16,6 +16,7 @@
 #define THRUM_SELECT_H
 
 #include <thrum/channel.h>
+#include <thrum/sync.h>
 #include <thrum/task.h>
 
 #ifdef __cplusplus
@@ -30,6 +31,7 @@ enum thrum_case_kind_ {
     THRUM_CASE_RECEIVE_,
     THRUM_CASE_SEND_,
     THRUM_CASE_JOINED_,
+    THRUM_CASE_EVENT_,
     THRUM_CASE_KINDS_
 };
 
@@ -80,6 +82,11 @@ THRUM_CASE_ thrum_case_joined_(thrum_task *task)
     return thrum_case_make_(THRUM_CASE_JOINED_, task, NULL, 0);
 }
 
+THRUM_CASE_ thrum_case_event_(thrum_event *event)
+{
+    return thrum_case_make_(THRUM_CASE_EVENT_, event, NULL, 0);
+}
+
 /* An item is received into *item, or *item is sent. The case's result is what thrum_chan_receive, thrum_chan_send give:
  * a closed channel takes effect too, with -EPIPE. */
 #define THRUM_RECEIVE(chan, item) thrum_case_receive_((chan), (item))
@@ -87,6 +94,9 @@ THRUM_CASE_ thrum_case_joined_(thrum_task *task)
 
 /* The task has ended; the case's result is the task's. The handle stays: join or drop it. */
 #define THRUM_JOINED(task) thrum_case_joined_((task))
+
+/* The event is set. */
+#define THRUM_EVENT(event) thrum_case_event_((event))
 
 /* The time has come, and no other case could take effect before. */
 #define THRUM_AT(when)    thrum_case_make_(THRUM_CASE_AT_, NULL, NULL, (when))

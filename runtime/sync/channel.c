@@ -1,6 +1,7 @@
 #include "sync/exchange.h"
 
 #include "base/sys.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,19 +19,13 @@ TH_INLINE void leave(thrum_chan *chan)
     th_latch_leave(th_chan_latch(chan));
 }
 
-/* ---- Who waits; latch held ---- */
+/* ---- Who waits ---- */
 
-TH_INLINE struct th_entry *first_entry(const thrum_chan *chan, enum th_side side)
+void th_entries_add(struct th_entries *list, struct th_entry *entry)
 {
-    return th_atomicptr_load_relaxed(&th_chan_entries(chan, side)->first);
-}
-
-void th_chan_enlist(thrum_chan *chan, enum th_side side, struct th_entry *entry)
-{
-    struct th_entries *list = th_chan_entries(chan, side);
     entry->next = NULL;
     entry->is_listed = true;
-    if (first_entry(chan, side) == NULL) {
+    if (th_entries_first(list) == NULL) {
         entry->prev = NULL;
         th_atomicptr_store_relaxed(&list->first, entry);
     } else {
@@ -40,9 +35,8 @@ void th_chan_enlist(thrum_chan *chan, enum th_side side, struct th_entry *entry)
     list->last = entry;
 }
 
-void th_chan_delist(thrum_chan *chan, enum th_side side, struct th_entry *entry)
+void th_entries_remove(struct th_entries *list, struct th_entry *entry)
 {
-    struct th_entries *list = th_chan_entries(chan, side);
     if (!entry->is_listed)
         return;
     entry->is_listed = false;
@@ -56,36 +50,13 @@ void th_chan_delist(thrum_chan *chan, enum th_side side, struct th_entry *entry)
         list->last = entry->prev;
 }
 
-/* The entry that has been in its list for longest leaves it. */
-TH_INLINE void pop_first(thrum_chan *chan, enum th_side side, struct th_entry *entry)
+int th_entry_finished(struct th_entry *entry)
 {
-    entry->is_listed = false;
-    if (entry->next != NULL)
-        entry->next->prev = NULL;
-    th_atomicptr_store_relaxed(&th_chan_entries(chan, side)->first, entry->next);
-}
-
-TH_INLINE bool win(struct th_entry *entry)
-{
-    return th_await_wake(entry->waiter, entry->reason) || TH_MUTANT(channel_ignores_the_loss);
-}
-
-/* Takes entries out, oldest first, until the waiter of one is won; NULL if there is none. */
-TH_INLINE struct th_entry *win_first(thrum_chan *chan, enum th_side side)
-{
-    struct th_entry *entry;
-    while ((entry = first_entry(chan, side)) != NULL) {
-        pop_first(chan, side, entry);
-        if (TH_LIKELY(win(entry)))
-            return entry;
-    }
-    return NULL;
-}
-
-TH_INLINE void finish(struct th_entry *entry, int result)
-{
-    entry->result = result;
-    th_atomic32_store_release(&entry->is_done, 1); /* [N1] */
+    uint32_t turn = 0;
+    /* In the waiter's own memory: the channel may be gone by now, given up by whoever moved the item. */
+    while (th_atomic32_load_acquire(&entry->is_done) == 0 && !TH_MUTANT(channel_does_not_wait_for_the_item)) /* [N1] */
+        th_latch_pause(&entry->is_done, 0, turn++);
+    return entry->result;
 }
 
 /* ---- One item; latch held ---- */
@@ -93,10 +64,10 @@ TH_INLINE void finish(struct th_entry *entry, int result)
 /* Nobody waits to receive from a closed channel. */
 TH_INLINE int send(thrum_chan *chan, const void *item)
 {
-    struct th_entry *receiver = win_first(chan, TH_RECEIVING);
+    struct th_entry *receiver = th_entries_win_first(th_chan_entries(chan, TH_RECEIVING));
     if (receiver != NULL) {
         th_store_copy(receiver->item, item, chan->item_bytes_);
-        finish(receiver, 0);
+        th_entry_finish(receiver, 0);
         return 0;
     }
     if (TH_UNLIKELY(th_chan_is_closed(chan)))
@@ -112,14 +83,14 @@ TH_INLINE int receive(thrum_chan *chan, void *item)
     bool is_stored = th_store_count(chan) != 0;
     if (is_stored)
         th_store_pop(chan, item);
-    struct th_entry *sender = win_first(chan, TH_SENDING);
+    struct th_entry *sender = th_entries_win_first(th_chan_entries(chan, TH_SENDING));
     if (sender == NULL)
         return is_stored ? 0 : th_chan_is_closed(chan) ? -EPIPE : -EAGAIN;
     if (is_stored)
         th_store_push(chan, sender->item);
     else
         th_store_copy(item, sender->item, chan->item_bytes_);
-    finish(sender, 0);
+    th_entry_finish(sender, 0);
     return 0;
 }
 
@@ -128,7 +99,8 @@ bool th_chan_can_transfer(const thrum_chan *chan, enum th_side side, const struc
     uint32_t count = th_store_count(chan);
     if (side == TH_SENDING ? count < chan->capacity_ : count != 0)
         return true;
-    const struct th_entry *entry = first_entry(chan, side == TH_SENDING ? TH_RECEIVING : TH_SENDING);
+    const struct th_entry *entry =
+        th_entries_first(th_chan_entries(chan, side == TH_SENDING ? TH_RECEIVING : TH_SENDING));
     while (entry != NULL && entry->waiter == self && !TH_MUTANT(channel_meets_itself))
         entry = entry->next;
     return entry != NULL || th_chan_is_closed(chan);
@@ -144,19 +116,15 @@ int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item)
 static TH_NOINLINE int give_up(thrum_chan *chan, enum th_side side, struct th_entry *entry, int code)
 {
     enter(chan);
-    th_chan_delist(chan, side, entry);
+    th_entries_remove(th_chan_entries(chan, side), entry);
     leave(chan);
     return code;
 }
 
-/* The channel itself may be gone by now: whoever moved the item may have given it up. */
-int th_chan_finished(struct th_entry *entry)
-{
-    uint32_t turn = 0;
-    while (th_atomic32_load_acquire(&entry->is_done) == 0 && !TH_MUTANT(channel_does_not_wait_for_the_item)) /* [N1] */
-        th_latch_pause(&entry->is_done, 0, turn++);
-    return entry->result;
-}
+static const struct th_wait_kind wait_kinds[] = {
+    [TH_RECEIVING] = {.name = "channel to receive from"},
+    [TH_SENDING] = {.name = "channel to send to"},
+};
 
 int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
 {
@@ -171,12 +139,14 @@ int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
     entry.item = item;
     entry.reason = TH_WAKE_PLAIN;
     th_atomic32_store_relaxed(&entry.is_done, 0);
-    th_chan_enlist(chan, side, &entry);
+    th_entries_add(th_chan_entries(chan, side), &entry);
     leave(chan);
+    th_waiting_begin(&wait_kinds[side], chan);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     if (TH_UNLIKELY(code < 0))
         return give_up(chan, side, &entry, code);
-    return th_chan_finished(&entry);
+    return th_entry_finished(&entry);
 }
 
 /* ---- Sending and receiving ---- */
@@ -326,10 +296,10 @@ void thrum_chan_close(thrum_chan *chan)
     struct th_entry *entry;
     enter(chan);
     th_atomic32_store_relaxed((th_atomic32 *)&chan->is_closed_, 1);
-    while ((entry = win_first(chan, TH_RECEIVING)) != NULL)
-        finish(entry, -EPIPE);
-    while ((entry = win_first(chan, TH_SENDING)) != NULL)
-        finish(entry, -EPIPE);
+    while ((entry = th_entries_win_first(th_chan_entries(chan, TH_RECEIVING))) != NULL)
+        th_entry_finish(entry, -EPIPE);
+    while ((entry = th_entries_win_first(th_chan_entries(chan, TH_SENDING))) != NULL)
+        th_entry_finish(entry, -EPIPE);
     leave(chan);
 }
 

@@ -65,6 +65,50 @@ TH_INLINE struct th_entries *th_chan_entries(const thrum_chan *chan, enum th_sid
     return (struct th_entries *)(uintptr_t)(side == TH_RECEIVING ? chan->receivers_ : chan->senders_);
 }
 
+/* ---- Lists of entries; latch held ---- */
+
+TH_INLINE struct th_entry *th_entries_first(const struct th_entries *list)
+{
+    return th_atomicptr_load_relaxed(&list->first);
+}
+
+void th_entries_add(struct th_entries *list, struct th_entry *entry);
+/* Of an entry that is not in it any more it does nothing. */
+void th_entries_remove(struct th_entries *list, struct th_entry *entry);
+
+/* The entry that has been in the list for longest leaves it. */
+TH_INLINE void th_entries_pop(struct th_entries *list, struct th_entry *entry)
+{
+    entry->is_listed = false;
+    if (entry->next != NULL)
+        entry->next->prev = NULL;
+    th_atomicptr_store_relaxed(&list->first, entry->next);
+}
+
+/* Takes entries out, oldest first, until the waiter of one is won; NULL if there is none. */
+TH_INLINE struct th_entry *th_entries_win_first(struct th_entries *list)
+{
+    struct th_entry *entry;
+    while ((entry = th_entries_first(list)) != NULL) {
+        th_entries_pop(list, entry);
+        if (TH_LIKELY(th_await_wake(entry->waiter, entry->reason)) || TH_MUTANT(channel_ignores_the_loss))
+            return entry;
+    }
+    return NULL;
+}
+
+/* Lets the waiter that was won go on. */
+TH_INLINE void th_entry_finish(struct th_entry *entry, int result)
+{
+    entry->result = result;
+    th_atomic32_store_release(&entry->is_done, 1); /* [N1] */
+}
+
+/* The waiter's side, latch not held: its result, once that is there. */
+int th_entry_finished(struct th_entry *entry);
+
+/* ---- Channels ---- */
+
 /* See Note [Peeking]. */
 TH_INLINE bool th_chan_is_closed(const thrum_chan *chan)
 {
@@ -91,13 +135,6 @@ int th_chan_transfer(thrum_chan *chan, enum th_side side, void *item);
 /* Latch held: false if a transfer would say -EAGAIN, but for entries of the waiter `self`, which do not count. True is
  * no promise: those who wait there may have been won. */
 bool th_chan_can_transfer(const thrum_chan *chan, enum th_side side, const struct th_waiter *self);
-
-/* Latch held. */
-void th_chan_enlist(thrum_chan *chan, enum th_side side, struct th_entry *entry);
-void th_chan_delist(thrum_chan *chan, enum th_side side, struct th_entry *entry);
-
-/* The entry's waiter was won: the result, once the item has moved. */
-int th_chan_finished(struct th_entry *entry);
 
 /* Latch held: sends or receives one item, waiting for it; leaves the latch. */
 int th_chan_wait(thrum_chan *chan, enum th_side side, void *item);

@@ -56,7 +56,8 @@ bool th_line_wake_first(struct thrum_line_ *line, uint32_t reason)
     while (!th_line_is_empty(line)) {
         struct th_place *place = line->first_;
         th_line_remove(line, place);
-        if (th_await_wake(&place->waiter, reason))
+        bool is_own = place->instead == NULL;
+        if (th_await_wake(is_own ? &place->waiter : place->instead, is_own ? reason : place->reason))
             return true;
     }
     return false;

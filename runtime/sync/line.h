@@ -43,6 +43,8 @@ struct th_place {
     const void *object;               /* c */
     struct th_place *previous, *next; /* l: a ring */
     bool is_in;                       /* l */
+    uint32_t reason;                  /* c: with `instead` */
+    struct th_waiter *instead;        /* c: whose wait it is, with others that it is hung up for; NULL: `waiter` */
 };
 
 TH_INLINE struct th_lock *th_line_lock(struct thrum_line_ *line)

@@ -9,6 +9,7 @@
 #include <thrum/select.h>
 
 #include "sync/exchange.h"
+#include "sync/line.h"
 #include "task/cases.h"
 #include "task/life.h"
 
@@ -69,7 +70,7 @@ static enum th_enlisted chan_enlist(thrum_case *which, struct th_waiter *waiter,
         entry->item = which->item_;
         entry->reason = reason;
         th_atomic32_store_relaxed(&entry->is_done, 0);
-        th_chan_enlist(chan, side_of(which), entry);
+        th_entries_add(th_chan_entries(chan, side_of(which)), entry);
     }
     th_latch_leave(th_chan_latch(chan));
     return outcome;
@@ -77,14 +78,14 @@ static enum th_enlisted chan_enlist(thrum_case *which, struct th_waiter *waiter,
 
 static void chan_finish(thrum_case *which)
 {
-    which->result = th_chan_finished(entry_of(which));
+    which->result = th_entry_finished(entry_of(which));
 }
 
 static void chan_delist(thrum_case *which)
 {
     thrum_chan *chan = which->object_;
     th_latch_take(th_chan_latch(chan));
-    th_chan_delist(chan, side_of(which), entry_of(which));
+    th_entries_remove(th_chan_entries(chan, side_of(which)), entry_of(which));
     th_latch_leave(th_chan_latch(chan));
 }
 
@@ -135,23 +136,87 @@ static void joined_finish(thrum_case *which)
     (void)joined_take(which);
 }
 
+/* ---- Events ---- */
+
+static const struct th_wait_kind event_wait = {.name = "event in a select"};
+
+static struct th_place *place_of(thrum_case *which)
+{
+    _Static_assert(sizeof(struct th_place) <= sizeof which->node_, "the place is in the case");
+    return (struct th_place *)(void *)which->node_;
+}
+
+static bool event_is_ready(const thrum_case *which)
+{
+    return thrum_event_is_set(which->object_);
+}
+
+/* The event may be given up by who saw it set, once its setter has left. */
+static bool event_take(thrum_case *which)
+{
+    thrum_event *event = which->object_;
+    if (!thrum_event_is_set(event))
+        return false;
+    th_line_pass(&event->line_);
+    which->result = 0;
+    return true;
+}
+
+static enum th_enlisted event_enlist(thrum_case *which, struct th_waiter *waiter, uint32_t reason)
+{
+    thrum_event *event = which->object_;
+    struct th_place *place = place_of(which);
+    *place = (struct th_place){.kind = &event_wait, .object = event, .instead = waiter, .reason = reason};
+    th_line_enter(&event->line_);
+    bool is_set = thrum_event_is_set(event) && !TH_MUTANT(select_does_not_look_at_the_event);
+    if (!is_set)
+        th_line_append(&event->line_, place);
+    th_line_leave(&event->line_);
+    if (!is_set)
+        return TH_CASE_LISTED;
+    if (!th_await_wake(waiter, reason))
+        return TH_CASE_LOST;
+    th_line_pass(&event->line_);
+    which->result = 0;
+    return TH_CASE_TAKEN;
+}
+
+static void event_finish(thrum_case *which)
+{
+    thrum_event *event = which->object_;
+    if (!TH_MUTANT(select_goes_on_before_the_setter))
+        th_line_pass(&event->line_);
+    which->result = 0;
+}
+
+static void event_delist(thrum_case *which)
+{
+    thrum_event *event = which->object_;
+    th_line_enter(&event->line_);
+    (void)th_line_quit(&event->line_, place_of(which));
+    th_line_leave(&event->line_);
+}
+
 /* ---- Kinds ---- */
 
 static const struct th_case_kind chan_kind = {chan_is_ready, chan_take, chan_enlist, chan_finish, chan_delist};
 static const struct th_case_kind joined_kind = {joined_is_ready, joined_take, joined_enlist, joined_finish,
                                                 joined_delist};
+static const struct th_case_kind event_kind = {event_is_ready, event_take, event_enlist, event_finish, event_delist};
 
 static const struct th_case_kind *kind_of(const thrum_case *which)
 {
     if (which->kind_ == THRUM_CASE_RECEIVE_ || which->kind_ == THRUM_CASE_SEND_)
         return &chan_kind;
-    return which->kind_ == THRUM_CASE_JOINED_ ? &joined_kind : th_case_kind_of(which);
+    if (which->kind_ == THRUM_CASE_JOINED_)
+        return &joined_kind;
+    return which->kind_ == THRUM_CASE_EVENT_ ? &event_kind : th_case_kind_of(which);
 }
 
 /* Time and THRUM_DEFAULT are select's own affair; a case of NULL is nobody's. */
 TH_INLINE bool is_passive(const thrum_case *which)
 {
-    return which->kind_ <= THRUM_CASE_DEFAULT_ || (which->kind_ <= THRUM_CASE_JOINED_ && which->object_ == NULL);
+    return which->kind_ <= THRUM_CASE_DEFAULT_ || (which->kind_ <= THRUM_CASE_EVENT_ && which->object_ == NULL);
 }
 
 /* ---- A case that is ready ---- */
@@ -198,6 +263,8 @@ static int take_ready(thrum_case cases[], uint32_t count)
 }
 
 /* ---- Waiting ---- */
+
+static const struct th_wait_kind select_wait = {.name = "select"};
 
 static thrum_case *merge(thrum_case *a, thrum_case *b)
 {
@@ -258,7 +325,9 @@ static int wait_for_one(thrum_case cases[], uint32_t count, int64_t until)
     if (code < 0)
         return code;
     thrum_case *end = enlist_all(cases, first, &waiter, &outcome);
+    th_waiting_begin(&select_wait, cases);
     code = th_await(&waiter, end == NULL ? until : TH_SYS_FOREVER);
+    th_waiting_end();
     thrum_case *winner = code >= TH_WAKE_CASE ? &cases[code - TH_WAKE_CASE] : NULL;
     delist_all(first, end, winner);
     if (winner == NULL)

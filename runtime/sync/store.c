@@ -50,3 +50,18 @@ void th_store_pop_ordered(thrum_chan *chan, void *item, uint32_t count)
     else
         th_store_copy(item, th_store_at(chan, count - 1), chan->item_bytes_);
 }
+
+void th_store_move(thrum_chan *chan, void *items, uint32_t capacity)
+{
+    /* A ring comes straight: first what lies up to the end of the memory. The other orders begin at 0. */
+    uint32_t count = th_store_count(chan), left = chan->capacity_ - chan->first_;
+    size_t front = (size_t)(count < left ? count : left) * chan->item_bytes_;
+    size_t all = (size_t)count * chan->item_bytes_;
+    if (front != 0)
+        memcpy(items, th_store_at(chan, chan->first_), front);
+    if (all != front)
+        memcpy((unsigned char *)items + front, chan->items_, all - front);
+    chan->items_ = items;
+    chan->capacity_ = capacity;
+    chan->first_ = 0;
+}

@@ -49,6 +49,9 @@ TH_INLINE unsigned char *th_store_at(const thrum_chan *chan, uint32_t at)
 void th_store_push_ordered(thrum_chan *chan, const void *item, uint32_t count);
 void th_store_pop_ordered(thrum_chan *chan, void *item, uint32_t count);
 
+/* Into other memory, of another capacity, in which they fit. */
+void th_store_move(thrum_chan *chan, void *items, uint32_t capacity);
+
 /* There is room. */
 TH_INLINE void th_store_push(thrum_chan *chan, const void *item)
 {

@@ -31,9 +31,9 @@ static uint32_t count_threads(void)
     return at != NULL ? (uint32_t)strtoul(at + 1, NULL, 10) : 0;
 }
 
-static bool is_alone(const struct thrum_runtime *runtime)
+static bool is_alone(struct thrum_runtime *runtime)
 {
-    return th_atomic32_load_relaxed(&runtime->is_known_outside) == 0 && count_threads() == runtime->worker_count;
+    return th_atomic32_load_relaxed(&runtime->is_known_outside) == 0 && count_threads() == th_rest_threads(runtime);
 }
 
 /* ---- Who waits for what ---- */

@@ -3,7 +3,7 @@
  *
  * It is told when it is certain, and then only: when the runtime is at rest (sched/rest.h) and nobody outside can reach
  * it. That is so when
- *   - the process has no thread but the workers, so that none can set, send, release, post or start anything, and
+ *   - the process has no thread but the runtime's own, so that none can set, send, release, post or start anything, and
  *   - thrum_runtime_current has never been called in this runtime, so that no signal handler can post.
  * Otherwise the runtime sleeps on: a thread or a handler may be about to come.
  *

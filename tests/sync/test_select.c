@@ -403,6 +403,61 @@ TEST(selects_come_and_go_at_a_task_that_ends)
     run_on_each_count(leave_done_lists);
 }
 
+/* ---- Events ---- */
+
+static int set_my_event(void *arg)
+{
+    thrum_yield();
+    thrum_event_set(arg);
+    return 0;
+}
+
+static int select_events(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < fewer(200, 20); i++) {
+        int number = 0;
+        thrum_chan *chan = make(0);
+        thrum_event events[2] = {THRUM_EVENT_INIT, THRUM_EVENT_INIT};
+        thrum_case cases[] = {THRUM_EVENT(&events[0]), THRUM_RECEIVE(chan, &number), THRUM_EVENT(&events[1]),
+                              THRUM_EVENT(NULL)};
+        thrum_group group = THRUM_GROUP_INIT;
+        CHECK_EQ(thrum_spawn(&group, set_my_event, &events[1]), 0);
+        CHECK_EQ(thrum_select(cases, 4), 2);
+        CHECK_EQ(cases[2].result, 0);
+        CHECK_EQ(thrum_select(cases, 4), 2); /* it stays set */
+        CHECK_EQ(thrum_group_wait(&group), 0);
+        cases[2] = THRUM_DEFAULT;
+        CHECK_EQ(thrum_select(cases, 4), 2);
+        thrum_event_set(&events[0]);
+        CHECK_EQ(thrum_select(cases, 4), 0);
+        thrum_chan_destroy(chan);
+    }
+    return 0;
+}
+
+TEST(event_that_is_set_is_a_case)
+{
+    run_on_each_count(select_events);
+}
+
+static void *thread_sets(void *arg)
+{
+    CHECK_EQ(set_my_event(arg), 0);
+    return NULL;
+}
+
+TEST(thread_selects_an_event)
+{
+    for (int i = 0; i < fewer(200, 20); i++) {
+        thrum_event events[2] = {THRUM_EVENT_INIT, THRUM_EVENT_INIT};
+        thrum_case cases[] = {THRUM_EVENT(&events[0]), THRUM_EVENT(&events[1])};
+        pthread_t thread = start_thread(thread_sets, &events[i % 2]);
+        CHECK_EQ(thrum_select(cases, 2), i % 2);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+    }
+}
+
 /* ---- Threads ---- */
 
 static void *thread_selects(void *arg)

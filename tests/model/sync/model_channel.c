@@ -2,6 +2,7 @@
  * sync/channel: an item that was sent is received once, is in the channel, or was dropped with it, whoever gives up
  * meanwhile; and who received it sees what its sender did before.
  */
+#include "model/sync/nobody.h"
 #include "model/sync/waits.h"
 
 #include <thrum/channel.h>

@@ -279,6 +279,46 @@ MODEL(select_meets_the_end_of_a_task, .preemptions = 2, .stale = 1, .spurious = 
     balance();
 }
 
+/* ---- Events ---- */
+
+static thrum_event *event;
+
+static void set_event(void *arg)
+{
+    (void)arg;
+    did[3] = DID;
+    thrum_event_set(event);
+}
+
+/* Whoever saw it set may give it up, and its memory. */
+MODEL(select_meets_an_event, .preemptions = 3, .stale = 2)
+{
+    uint64_t from_a = NOTHING;
+    open_channels(0, 0);
+    event = th_sys_alloc_zeroed(sizeof *event);
+    th_model_thread(set_event, NULL);
+    thrum_case cases[] = {THRUM_RECEIVE(&a, &from_a), THRUM_EVENT(event)};
+    MODEL_CHECK_EQ(select_and_note(cases, 2), 1);
+    MODEL_CHECK_EQ(did[3], DID);
+    th_sys_free(event);
+    balance();
+}
+
+MODEL(select_leaves_an_event, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+{
+    uint64_t from_a = NOTHING;
+    open_channels(0, 0);
+    event = th_sys_alloc_zeroed(sizeof *event);
+    th_model_thread(set_event, NULL);
+    th_model_thread(try_to_send_to_a, NULL);
+    thrum_case cases[] = {THRUM_RECEIVE(&a, &from_a), THRUM_EVENT(event)};
+    if (select_and_note(cases, 2) == 1)
+        MODEL_CHECK_EQ(did[3], DID);
+    th_model_join_all();
+    th_sys_free(event);
+    balance();
+}
+
 /* ---- The end ---- */
 
 static thrum_chan *created;
