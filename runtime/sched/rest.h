@@ -7,8 +7,9 @@
  *   holders asleep = permits,  threads - spares = permits,  no timer armed,  no task in a queue, a lane, or the
  *   injection stack,  tasks alive,  nobody ever waited for a file descriptor
  *
- * Of a holder and a spare that go to sleep at the same time one sees the other: each is counted, the one in idle.counts,
- * the other under the crew's lock, before it looks at both, and both pass through idle.counts by a read-modify-write.
+ * Of a holder and a spare that go to sleep at the same time one sees the other: each is counted, the one in
+ * idle.counts, the other under the crew's lock, before it looks at both, and both pass through idle.counts by a
+ * read-modify-write.
  *
  * If that holds at one moment it holds until somebody outside of the runtime acts: who sleeps pushes nothing, a worker
  * that is being woken is counted as awake before its waker leaves the list, and what comes from outside is in the

@@ -7,9 +7,9 @@
  *   - thrum_runtime_current has never been called in this runtime, so that no signal handler can post.
  * Otherwise the runtime sleeps on: a thread or a handler may be about to come.
  *
- * Then it is said who waits for what, and who has it; the runtime begins to end, as if the main task had returned: waits
- * end with -ECANCELED, and thrum_run returns -EDEADLK. Tasks that wait on although they are cancelled (shields) leave
- * nothing to do but a panic.
+ * Then it is said who waits for what, and who has it; the runtime begins to end, as if the main task had returned:
+ * waits end with -ECANCELED, and thrum_run returns -EDEADLK. Tasks that wait on although they are cancelled (shields)
+ * leave nothing to do but a panic.
  *
  * Not found: a cycle among some tasks while others run or wait for time.
  */

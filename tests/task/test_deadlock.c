@@ -187,6 +187,61 @@ TEST(a_deadlock_that_a_shield_keeps_up_ends_the_program)
     CHECK_STR_HAS(outcome.errors, "this runtime cannot end");
 }
 
+/* ---- Tasks that block their threads ---- */
+
+static int block_and_wait_for_never(void *arg)
+{
+    (void)usleep(30000); /* its worker is detached meanwhile, and the others come to rest */
+    return wait_for_never(arg);
+}
+
+static int begin_to_block(void *arg)
+{
+    thrum_group group = THRUM_GROUP_INIT;
+    CHECK_EQ(thrum_spawn(&group, block_and_wait_for_never, arg), 0);
+    CHECK_EQ(thrum_spawn(&group, wait_for_never, arg), 0);
+    return thrum_group_wait(&group);
+}
+
+TEST(a_deadlock_is_told_when_the_last_task_to_wait_had_blocked)
+{
+    skip_where_others_run();
+    FOR_EACH_WORKER_COUNT(workers)
+    {
+        struct kit_outcome outcome;
+        run_in_child(begin_to_block, workers, -EDEADLK, &outcome);
+        CHECK_STR_HAS(outcome.errors, "deadlock: all tasks wait");
+        CHECK_EQ(outcome.exit_code, 0);
+    }
+}
+
+static int block_and_set(void *arg)
+{
+    (void)usleep(30000);
+    return thrum_future_set(arg, NULL);
+}
+
+static int wait_for_who_blocks(void *arg)
+{
+    thrum_future future = THRUM_FUTURE_INIT;
+    thrum_group group = THRUM_GROUP_INIT;
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, block_and_set, &future), 0);
+    CHECK_EQ(thrum_future_wait(&future, NULL), 0);
+    return thrum_group_wait(&group);
+}
+
+TEST(who_waits_for_a_task_that_blocks_is_no_deadlock)
+{
+    FOR_EACH_WORKER_COUNT(workers)
+    {
+        struct kit_outcome outcome;
+        run_in_child(wait_for_who_blocks, workers, 0, &outcome);
+        CHECK_EQ(outcome.exit_code, 0);
+        CHECK_STR_EQ(outcome.errors, "");
+    }
+}
+
 /* ---- Not told ---- */
 
 static int sleep_a_little(void *arg)
