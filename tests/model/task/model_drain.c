@@ -23,7 +23,8 @@ static struct th_task waiter; /* it lives, and waits to be woken from outside */
 static void set_up(void)
 {
     runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
-    *runtime = (struct thrum_runtime){.workers = worker_list, .worker_count = WORKERS, .posts = &posts};
+    *runtime = (struct thrum_runtime){
+        .workers = worker_list, .made = TH_ATOMIC_INIT(WORKERS), .worker_count = WORKERS, .posts = &posts};
     for (int i = 0; i < WORKERS; i++)
         (void)th_worker_init(&workers[i], runtime, (uint32_t)i);
     th_atomic64_store_relaxed(&posts.free[0], (1 << RECORDS) - 1);
