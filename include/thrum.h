@@ -14,6 +14,7 @@
 #include <thrum/generator.h>
 #include <thrum/io.h>
 #include <thrum/local.h>
+#include <thrum/net.h>
 #include <thrum/queues.h>
 #include <thrum/select.h>
 #include <thrum/sync.h>

@@ -1,5 +1,5 @@
 /*
- * What tasks meet at: mutex, semaphore, event, and more.
+ * What tasks meet at: mutex, semaphore, event, reader-writer lock, condition, barrier, once, wait group.
  *
  * All of it works in tasks and in plain threads, side by side: a task that waits lets others run, a thread blocks.
  * Each object lies in memory of your own, begins as its INIT says (or all zero, where that is what INIT is), and needs
@@ -156,6 +156,176 @@ THRUM_API void thrum_event_clear(thrum_event *event);
 
 /* Never switches. */
 THRUM_API bool thrum_event_is_set(const thrum_event *event);
+
+/* ---- Reader-writer lock ---- */
+
+/*
+ * Many readers or one writer. Phases take turns: a writer that waits keeps later readers out, and when it has finished
+ * all readers that have come meanwhile go in together. So neither side starves. Who reads must not ask to read again,
+ * nor to write, before it has unlocked: a writer may wait in between.
+ */
+typedef struct thrum_rwlock {
+    uint32_t word_;
+    uint32_t writers_;
+    void *owner_;
+    struct thrum_line_ line_;
+} thrum_rwlock;
+
+#ifdef __cplusplus
+#define THRUM_RWLOCK_INIT \
+    {                     \
+    }
+#else
+#define THRUM_RWLOCK_INIT \
+    {                     \
+        0                 \
+    }
+#endif
+
+/* Locks it together with other readers. 0, -EDEADLK if the caller writes, -ECANCELED, -ETIMEDOUT, -ENOMEM (no timer).
+ * May switch, may be cancelled. */
+THRUM_API THRUM_CHECKED int thrum_rwlock_read_lock(thrum_rwlock *lock);
+THRUM_API THRUM_CHECKED int thrum_rwlock_read_lock_until(thrum_rwlock *lock, thrum_time when);
+
+/* Locks it alone. As for readers. */
+THRUM_API THRUM_CHECKED int thrum_rwlock_write_lock(thrum_rwlock *lock);
+THRUM_API THRUM_CHECKED int thrum_rwlock_write_lock_until(thrum_rwlock *lock, thrum_time when);
+
+/* Only if that needs no waiting. 0, or -EBUSY. Never switches. */
+THRUM_API THRUM_CHECKED int thrum_rwlock_try_read_lock(thrum_rwlock *lock);
+THRUM_API THRUM_CHECKED int thrum_rwlock_try_write_lock(thrum_rwlock *lock);
+
+/* Ends what was begun; the program ends if that was not begun. Never switches. */
+THRUM_API void thrum_rwlock_read_unlock(thrum_rwlock *lock);
+THRUM_API void thrum_rwlock_write_unlock(thrum_rwlock *lock);
+
+/* ---- Condition ---- */
+
+/* What is waited for is a fact that the mutex guards: look, wait, and look again. */
+typedef struct thrum_cond {
+    struct thrum_line_ line_;
+} thrum_cond;
+
+#ifdef __cplusplus
+#define THRUM_COND_INIT \
+    {                   \
+    }
+#else
+#define THRUM_COND_INIT \
+    {                   \
+        {               \
+            0           \
+        }               \
+    }
+#endif
+
+/*
+ * Unlocks the mutex, waits for a signal, and locks the mutex again, however the wait ended. 0, never without a signal;
+ * -ECANCELED, -ETIMEDOUT, -ENOMEM (no timer): then no signal is lost by it. The program ends if the caller does not
+ * have the mutex. May switch, may be cancelled.
+ */
+THRUM_API int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex);
+THRUM_API int thrum_cond_wait_until(thrum_cond *cond, thrum_mutex *mutex, thrum_time when);
+
+/* Ends the wait of who has waited longest, or of all. With the mutex or without. Never switches. */
+THRUM_API void thrum_cond_signal(thrum_cond *cond);
+THRUM_API void thrum_cond_broadcast(thrum_cond *cond);
+
+/* ---- Barrier ---- */
+
+/* So many wait for each other, again and again. */
+typedef struct thrum_barrier {
+    uint32_t parties_;
+    uint32_t arrived_;
+    uint32_t round_;
+    uint32_t is_broken_;
+    struct thrum_line_ line_;
+} thrum_barrier;
+
+#ifdef __cplusplus
+#define THRUM_BARRIER_INIT(parties) \
+    {                               \
+        (parties), 0, 0, 0,         \
+        {                           \
+            nullptr, 0, 0           \
+        }                           \
+    }
+#else
+#define THRUM_BARRIER_INIT(parties) \
+    {                               \
+        .parties_ = (parties)       \
+    }
+#endif
+
+/* Waits for the others. The place in the order of coming, from 0; -EPIPE if the barrier is broken; -ECANCELED,
+ * -ETIMEDOUT, -ENOMEM (no timer): then one more has to come. May switch, may be cancelled. */
+THRUM_API int thrum_barrier_wait(thrum_barrier *barrier);
+THRUM_API int thrum_barrier_wait_until(thrum_barrier *barrier, thrum_time when);
+
+/* Breaks it: who waits and who comes gets -EPIPE, until it is reset. Never switches. */
+THRUM_API void thrum_barrier_abort(thrum_barrier *barrier);
+
+/* As new; who waits gets -EPIPE. Never switches. */
+THRUM_API void thrum_barrier_reset(thrum_barrier *barrier);
+
+/* ---- Once ---- */
+
+/* Something that is to be done once, by whoever needs it first. */
+typedef struct thrum_once {
+    uint32_t state_;
+    uint32_t unused_;
+    void *owner_;
+    struct thrum_line_ line_;
+} thrum_once;
+
+#ifdef __cplusplus
+#define THRUM_ONCE_INIT \
+    {                   \
+    }
+#else
+#define THRUM_ONCE_INIT \
+    {                   \
+        0               \
+    }
+#endif
+
+/*
+ * Calls fn(arg), unless that has been done; who comes meanwhile waits for it. 0 and more: it has been done (fn's result
+ * for who called it, 0 for others). A negative result of fn is returned to its caller and counts as not done: the next
+ * one calls fn. -EDEADLK inside of fn; -ECANCELED or -ETIMEDOUT while waiting. May switch, may be cancelled.
+ */
+THRUM_API int thrum_once_call(thrum_once *once, int (*fn)(void *arg), void *arg);
+
+/* ---- Wait group ---- */
+
+/* A count of what is still to be done. */
+typedef struct thrum_waitgroup {
+    uint32_t word_;
+    uint32_t unused_;
+    struct thrum_line_ line_;
+} thrum_waitgroup;
+
+#ifdef __cplusplus
+#define THRUM_WAITGROUP_INIT \
+    {                        \
+    }
+#else
+#define THRUM_WAITGROUP_INIT \
+    {                        \
+        0                    \
+    }
+#endif
+
+/* So many more, below 2^31 in all. Never switches. */
+THRUM_API void thrum_waitgroup_add(thrum_waitgroup *waitgroup, unsigned count);
+
+/* One less; the program ends if there was none. Never switches. */
+THRUM_API void thrum_waitgroup_done(thrum_waitgroup *waitgroup);
+
+/* Waits until there are none. 0, at once if so; -ECANCELED, -ETIMEDOUT, -ENOMEM (no timer). May switch, may be
+ * cancelled. */
+THRUM_API int thrum_waitgroup_wait(thrum_waitgroup *waitgroup);
+THRUM_API int thrum_waitgroup_wait_until(thrum_waitgroup *waitgroup, thrum_time when);
 
 #ifdef __cplusplus
 }

@@ -93,20 +93,20 @@ typedef struct thrum_group {
 #define THRUM_GROUP_INIT \
     {                    \
     }
-#define THRUM_GROUP_WITH(policy_wanted)                                     \
-    {                                                                       \
-        (policy_wanted), 0, 0, 0, nullptr, 0, 0, 0, 0, 0, 0, 0, 0, nullptr, \
-        {                                                                   \
-        }                                                                   \
+#define THRUM_GROUP_WITH(policy_wanted)                                               \
+    {                                                                                 \
+        (uint16_t)(policy_wanted), 0, 0, 0, nullptr, 0, 0, 0, 0, 0, 0, 0, 0, nullptr, \
+        {                                                                             \
+        }                                                                             \
     }
 #else
 #define THRUM_GROUP_INIT \
     {                    \
         0                \
     }
-#define THRUM_GROUP_WITH(policy_wanted) \
-    {                                   \
-        .policy_ = (policy_wanted)      \
+#define THRUM_GROUP_WITH(policy_wanted)      \
+    {                                        \
+        .policy_ = (uint16_t)(policy_wanted) \
     }
 #endif
 

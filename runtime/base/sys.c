@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -222,6 +223,29 @@ void th_sys_thread_name(const char *name)
 int th_sys_thread_id(void)
 {
     return (int)syscall(SYS_gettid);
+}
+
+int64_t th_sys_thread_cpu(int id)
+{
+    int fault = TH_FAULT(thread_cpu);
+    if (fault)
+        return fault;
+    /* How Linux numbers the clock of a thread: the complement of its id, above "one thread" and "what it has run". */
+    clockid_t clock = (clockid_t)(~(unsigned)id << 3 | 4 | 2);
+    struct timespec used;
+    long code = SYS_RESULT(clock_gettime(clock, &used));
+    return code < 0 ? code : (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+char th_sys_thread_state(int id)
+{
+    char path[48], text[128];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    if (th_sys_read_file(path, text, sizeof text) <= 0)
+        return 0;
+    /* "id (name) S ...", and a name may hold anything. */
+    const char *end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' ? end[2] : 0;
 }
 
 uintptr_t th_sys_thread_self(void)

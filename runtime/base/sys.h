@@ -36,6 +36,7 @@
     X(futex_wake)       \
     X(membarrier)       \
     X(thread_start)     \
+    X(thread_cpu)       \
     X(sigaction)        \
     X(sigaltstack)      \
     X(getaffinity)      \
@@ -112,6 +113,8 @@ int th_sys_thread_start(pthread_t *thread, size_t stack_bytes, void *(*body)(voi
 int th_sys_thread_join(pthread_t thread);
 void th_sys_thread_name(const char *name); /* of the calling thread, cut at 15 characters */
 int th_sys_thread_id(void);
+int64_t th_sys_thread_cpu(int id);  /* nanoseconds of processor that a thread of this process has used; or -errno */
+char th_sys_thread_state(int id);   /* the kernel's letter: R runs or could, S and D wait, T is stopped; 0: unknown */
 uintptr_t th_sys_thread_self(void); /* an even number that no other living thread has; no system call */
 void th_sys_thread_yield(void);
 

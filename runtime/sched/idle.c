@@ -18,7 +18,7 @@ bool th_idle_begin_search(struct thrum_runtime *runtime)
 
 void th_idle_end_search(struct thrum_runtime *runtime)
 {
-    (void)th_atomic32_sub_release(&runtime->idle.counts, SEARCHER); /* [S1] */
+    (void)th_atomic32_sub_acqrel(&runtime->idle.counts, SEARCHER); /* [S1] [MO1] */
 }
 
 void th_idle_count_absent(struct thrum_runtime *runtime)

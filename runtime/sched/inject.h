@@ -32,16 +32,21 @@ TH_INLINE bool th_inject_is_closed(const struct th_inject *inject)
     return th_atomicptr_load_relaxed(&inject->head) == TH_INJECT_CLOSED;
 }
 
-/* False once it is closed. */
-TH_INLINE bool th_inject_push(struct th_inject *inject, struct th_task *task)
+/* A chain, newest first, linked through next. False once it is closed. */
+TH_INLINE bool th_inject_push_chain(struct th_inject *inject, struct th_task *newest, struct th_task *oldest)
 {
     void *head = th_atomicptr_load_relaxed(&inject->head);
     do {
         if (head == TH_INJECT_CLOSED)
             return false;
-        task->next = head;
-    } while (!th_atomicptr_cas_release(&inject->head, &head, task)); /* [I1] */
+        oldest->next = head;
+    } while (!th_atomicptr_cas_release(&inject->head, &head, newest)); /* [I1] */
     return true;
+}
+
+TH_INLINE bool th_inject_push(struct th_inject *inject, struct th_task *task)
+{
+    return th_inject_push_chain(inject, task, task);
 }
 
 /* All that is there, oldest first, linked through next; NULL if nothing is. */

@@ -7,17 +7,21 @@
 bool th_runtime_is_drained(struct thrum_runtime *runtime)
 {
     uint64_t finished = 0, spawned = 0;
-    for (uint32_t i = 0; i < runtime->worker_count; i++)
+    uint32_t made = th_runtime_made(runtime);
+    for (uint32_t i = 0; i < made; i++)
         finished += th_atomic64_load_acquire(&runtime->workers[i]->finished); /* [Q1] */
     spawned = th_atomic64_load_acquire(&runtime->foreign_spawned);            /* [Q1] */
-    for (uint32_t i = 0; i < runtime->worker_count; i++)
+    /* Workers that were made meanwhile are counted too: what a new one finished, another may have spawned. */
+    made = th_runtime_made(runtime);
+    for (uint32_t i = 0; i < made; i++)
         spawned += th_atomic64_load_acquire(&runtime->workers[i]->spawned); /* [Q1] */
     return finished == spawned;
 }
 
 static bool is_anybody_firing(const struct thrum_runtime *runtime)
 {
-    for (uint32_t i = 0; i < runtime->worker_count; i++) {
+    uint32_t made = th_runtime_made(runtime);
+    for (uint32_t i = 0; i < made; i++) {
         if (th_atomic32_load_acquire(&runtime->workers[i]->is_firing) != 0) /* [Q4] */
             return true;
     }
@@ -42,6 +46,8 @@ void th_runtime_stop_if_drained(struct thrum_runtime *runtime)
     }
     th_atomic32_store_release(&runtime->phase, TH_PHASE_STOPPED); /* [Q2] */
     th_idle_wake_all(runtime);
+    th_crew_wake_all(&runtime->crew);
+    th_monitor_notify(runtime);
 }
 
 void th_runtime_leave(struct thrum_runtime *runtime)

@@ -30,7 +30,9 @@
 #define TH_SCHED_RUNTIME_H
 
 #include "base/lock.h"
+#include "sched/crew.h"
 #include "sched/inject.h"
+#include "sched/monitor.h"
 #include "sched/record.h"
 
 struct th_posts;
@@ -65,8 +67,9 @@ struct th_roster {
 enum { TH_ROOT_ROSTERS = 16 };
 
 struct thrum_runtime {
-    struct th_worker **workers; /* c: behind this structure */
-    uint32_t worker_count;      /* c */
+    struct th_worker **workers; /* behind this structure; c up to `made`, with room for all that may come */
+    th_atomic32 made;           /* a: workers that were ever made: holders of permits, spares, stuck ones, the desk */
+    uint32_t worker_count;      /* c: permits: how many pick tasks at once */
     th_atomic32 phase;          /* a: enum th_phase */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);
@@ -74,6 +77,8 @@ struct thrum_runtime {
     struct th_lock gate; /* held until all threads are started */
 
     struct th_idle idle TH_ALIGNED(TH_NO_SHARING);
+    struct th_crew crew TH_ALIGNED(TH_NO_SHARING);
+    struct th_monitor monitor;
     struct th_inject inject TH_ALIGNED(TH_NO_SHARING);
     th_atomic64 foreign_spawned;             /* a */
     struct th_roster roots[TH_ROOT_ROSTERS]; /* of tasks without a group, by their number */
@@ -92,6 +97,18 @@ TH_INLINE struct th_poll_source *th_runtime_poll_source(const struct thrum_runti
 TH_INLINE bool th_runtime_is_closing(const struct thrum_runtime *runtime)
 {
     return th_atomic32_load_acquire(&runtime->phase) != TH_PHASE_OPEN; /* [Q2] */
+}
+
+TH_INLINE uint32_t th_runtime_made(const struct thrum_runtime *runtime)
+{
+    return th_atomic32_load_acquire(&runtime->made); /* [C1] */
+}
+
+/* A worker goes to work after a search: the monitor must not sleep on. */
+TH_INLINE void th_monitor_want(struct thrum_runtime *runtime)
+{
+    if (TH_UNLIKELY(th_atomic32_load_relaxed(&runtime->monitor.word) == TH_MONITOR_LONG))
+        th_monitor_call(runtime);
 }
 
 enum { TH_VISITOR = 2 };

@@ -53,9 +53,10 @@ static uint32_t spare(struct th_worker *from, struct th_task **to, bool wants_ha
     uint32_t fresh = th_queue_count(&from->fresh), ready = th_queue_count(&from->ready);
     if (fresh > 0)
         return take_oldest(&from->fresh, to, wants_half ? at_most((fresh + 1) / 2, TH_MAIL_MOST) : 1);
-    if (is_silent && from->slot != NULL) {
-        th_queue_push_newest(&from->ready, from->slot);
-        from->slot = NULL;
+    struct th_task *slot = is_silent ? th_worker_slot(from) : NULL;
+    if (slot != NULL) {
+        th_queue_push_newest(&from->ready, slot);
+        th_worker_set_slot(from, NULL);
         ready++;
     }
     return take_oldest(&from->ready, to, at_most(is_silent ? (ready + 1) / 2 : ready / 2, TH_MAIL_MOST));
@@ -84,9 +85,14 @@ void th_worker_settle(struct th_worker *worker, uint32_t attention)
 
 /* ---- Taking ---- */
 
-static uint32_t backlog(const struct th_worker *worker)
+/* What there is to take. The slot counts where its owner does not come to it: it has lost its permit, or sits in one
+ * task for long. */
+static bool has_backlog(const struct th_worker *worker)
 {
-    return th_queue_count(&worker->fresh) + th_queue_count(&worker->ready);
+    if (th_queue_count(&worker->fresh) + th_queue_count(&worker->ready) > 0)
+        return true;
+    return th_worker_slot(worker) != NULL &&
+           (!th_worker_has_permit(worker) || th_atomic32_load_relaxed(&worker->is_late) != 0);
 }
 
 /* Puts what was taken into the thief's own queues. */
@@ -147,7 +153,7 @@ static bool ask(struct th_worker *thief, struct th_worker *victim)
             return collect(thief);
         th_cpu_relax();
     } while (th_sys_now() < give_up);
-    if (backlog(victim) > 0)
+    if (has_backlog(victim))
         return force(thief, victim);
     return !th_guard_withdraw(&victim->guard, self) && collect(thief);
 }
@@ -155,10 +161,10 @@ static bool ask(struct th_worker *thief, struct th_worker *victim)
 static bool steal(struct th_worker *thief)
 {
     struct thrum_runtime *runtime = thief->runtime;
-    uint32_t count = runtime->worker_count, first = th_random_below(&thief->random, count);
+    uint32_t count = th_runtime_made(runtime), first = th_random_below(&thief->random, count);
     for (uint32_t i = 0; i < count; i++) {
         struct th_worker *victim = runtime->workers[(first + i) % count];
-        if (victim != thief && backlog(victim) > 0 && ask(thief, victim)) {
+        if (victim != thief && has_backlog(victim) && ask(thief, victim)) {
             thief->stolen_at = th_sys_now();
             return true;
         }
@@ -188,7 +194,7 @@ static void judge_theft(struct th_worker *thief, int64_t now)
 /* Something that is not in anybody's queue: the next pick looks there first. */
 static bool look_outside(struct th_worker *worker)
 {
-    worker->fair_left = 0;
+    worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + 1;
     return true;
 }
 
@@ -247,8 +253,9 @@ static bool must_stay_awake(struct th_worker *worker)
 static bool fire_for_others(struct th_worker *worker, int64_t now)
 {
     size_t fired = 0;
+    uint32_t made = th_runtime_made(worker->runtime);
     th_worker_enter(worker);
-    for (uint32_t i = 0; i < worker->runtime->worker_count; i++)
+    for (uint32_t i = 0; i < made; i++)
         fired += th_worker_fire(worker, &worker->runtime->workers[i]->timers, now - TIMER_LATE_NS);
     th_worker_leave(worker);
     return fired > 0;
@@ -316,6 +323,7 @@ void th_steal_find_work(struct th_worker *worker)
         found = look(worker, th_sys_now()) || search_for(worker, SEARCH_NS);
     }
     th_idle_end_search(worker->runtime);
+    th_monitor_want(worker->runtime);
     /* A wake costs more than most answers to a single message. */
     if (take_polled(worker))
         return;

@@ -44,7 +44,6 @@ enum {
 enum {
     TH_TASK_HAS_HANDLE = 1,       /* somebody may join: the done list counts */
     TH_TASK_HAS_COPY = 2,         /* arg is a copy in the heap, owned by the task */
-    TH_TASK_IS_TIMER = 4,         /* started by a timer, not counted before it fires */
     TH_TASK_IS_POST = 8,          /* its record is one of the runtime's posts */
     TH_TASK_OPEN_GROUP = 0x10000, /* times the groups that it has opened and not waited for yet */
 };

@@ -127,15 +127,25 @@ TH_INLINE bool th_wait_is_on(const struct th_task *task, uint32_t scope, uint32_
     return (state == TH_WAIT_WAITING || state == TH_WAIT_PARKED) && ((seen >> 16) & scope) != 0;
 }
 
-/* A timer of a scope's deadline has an owner that tells it from the timer of a wait. */
-TH_INLINE void *th_wait_deadline_owner(struct th_task *task)
+/*
+ * A timer's owner is a task; what the timer is to the task stands in the low bits, not in the record: when the timer is
+ * served the wait may be long over, and the record another's.
+ */
+enum th_due { TH_DUE_WAIT, TH_DUE_DEADLINE, TH_DUE_CALL, TH_DUE_MASK };
+
+TH_INLINE void *th_due_owner(struct th_task *task, enum th_due due)
 {
-    return (char *)task + 1;
+    return (char *)task + due;
 }
 
-TH_INLINE struct th_task *th_wait_deadline_task(void *owner)
+TH_INLINE enum th_due th_due_of(const void *owner)
 {
-    return ((uintptr_t)owner & 1) != 0 ? (struct th_task *)(void *)((char *)owner - 1) : NULL;
+    return (enum th_due)((uintptr_t)owner & TH_DUE_MASK);
+}
+
+TH_INLINE struct th_task *th_due_task(void *owner)
+{
+    return (struct th_task *)(void *)((char *)owner - th_due_of(owner));
 }
 
 /* The deadline `number` of a task has come: true if that ends its wait, and the caller must make it ready. */

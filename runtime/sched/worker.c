@@ -18,7 +18,10 @@ int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint
     memset(worker, 0, sizeof *worker);
     worker->runtime = runtime;
     worker->index = index;
-    worker->fair_in = worker->fair_left = TH_FAIR_MOST;
+    worker->fair_in = TH_FAIR_MOST;
+    worker->fair_next = TH_FAIR_MOST + 1;
+    worker->lane = TH_LANES;
+    th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_BUSY);
     th_random_init(&worker->random, th_sys_random());
     th_timers_init(&worker->timers);
     return 0;
@@ -34,17 +37,21 @@ void th_worker_fini(struct th_worker *worker)
 /* A timer has fired: whoever waited for it is ready. Guard held. */
 static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
-    struct th_task *late = th_wait_deadline_task(due->owner), *task = due->owner;
-    if (late != NULL) {
-        if (th_wait_deadline(late, due->epoch))
-            th_queue_push_newest(&worker->ready, late);
-    } else if ((task->flags & TH_TASK_IS_TIMER) != 0) {
-        /* From now on a task like any other: it may sleep too. */
-        task->flags &= ~(uint32_t)TH_TASK_IS_TIMER;
+    struct th_task *task = th_due_task(due->owner);
+    switch (th_due_of(due->owner)) {
+    case TH_DUE_CALL: /* from now on a task like any other */
         th_worker_count(&worker->spawned);
         th_worker_add_fresh(worker, task);
-    } else if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE) {
-        th_queue_push_newest(&worker->ready, task);
+        break;
+    case TH_DUE_DEADLINE:
+        if (th_wait_deadline(task, due->epoch))
+            th_queue_push_newest(&worker->ready, task);
+        break;
+    case TH_DUE_WAIT:
+    case TH_DUE_MASK:
+        if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE)
+            th_queue_push_newest(&worker->ready, task);
+        break;
     }
 }
 
@@ -102,14 +109,20 @@ static void take_injected(struct th_worker *worker)
     }
 }
 
+/* From a live task to a live task: the runtime has not ended. */
+static TH_NOINLINE void wake_elsewhere(struct thrum_runtime *runtime, struct th_task *task)
+{
+    while (!th_worker_inject(runtime, task))
+        th_cpu_relax();
+}
+
 /* A task that waited is ready, and this is no worker of its runtime. */
 static void wake_from_outside(struct th_task *task)
 {
     /* It lives, so its runtime has not ended; at most it is looking whether it may. */
     struct thrum_runtime *runtime = task->runtime;
     th_runtime_visit(runtime);
-    while (!th_worker_inject(runtime, task))
-        th_cpu_relax();
+    wake_elsewhere(runtime, task);
     th_runtime_leave(runtime);
 }
 
@@ -140,11 +153,11 @@ static void adapt_interval(struct th_worker *worker, int64_t now)
     int64_t each = took / (worker->fair_in > 0 ? worker->fair_in : 1);
     int64_t fit = each > 0 ? TH_FAIR_NS / each : TH_FAIR_MOST;
     worker->fair_in = (int32_t)(fit < 1 ? 1 : fit > TH_FAIR_MOST ? TH_FAIR_MOST : fit);
-    worker->fair_left = worker->fair_in;
+    worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + (uint32_t)worker->fair_in + 1;
     worker->fair_at = now;
 }
 
-static TH_NOINLINE struct th_task *pick_fair(struct th_worker *worker)
+static struct th_task *pick_fair(struct th_worker *worker)
 {
     int64_t now = th_sys_now();
     adapt_interval(worker, now);
@@ -173,28 +186,42 @@ static struct th_task *pick_fresh(struct th_worker *worker)
     return task;
 }
 
-struct th_task *th_worker_pick(struct th_worker *worker)
+static struct th_task *pick_next(struct th_worker *worker)
 {
-    if (TH_UNLIKELY(--worker->fair_left < 0)) {
-        struct th_task *task = pick_fair(worker);
-        if (task != NULL)
-            return task;
-    }
-    if (worker->slot != NULL) {
-        struct th_task *task = worker->slot;
-        worker->slot = NULL;
+    struct th_task *task = th_worker_slot(worker);
+    if (task != NULL) {
+        th_worker_set_slot(worker, NULL);
         if (worker->slot_runs++ < TH_SLOT_RUNS_MOST)
             return task;
         th_queue_push_newest(&worker->ready, task);
     }
     worker->slot_runs = 0;
-    struct th_task *task;
     if ((worker->turn++ & 1) != 0) {
         task = pick_fresh(worker);
         return task != NULL ? task : th_queue_pop_oldest(&worker->ready);
     }
     task = th_queue_pop_oldest(&worker->ready);
     return task != NULL ? task : pick_fresh(worker);
+}
+
+/* A pick that has more to look at than the queues. */
+static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
+{
+    if (!th_worker_has_permit(worker)) {
+        th_crew_leave_task(worker);
+        return NULL;
+    }
+    struct th_task *task = pick_fair(worker);
+    return task != NULL ? task : pick_next(worker);
+}
+
+struct th_task *th_worker_pick(struct th_worker *worker)
+{
+    uint32_t number = th_atomic32_load_relaxed(&worker->dispatches) + 1;
+    th_atomic32_store_relaxed(&worker->dispatches, number);
+    if (TH_UNLIKELY((int32_t)(number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
+        return pick_otherwise(worker);
+    return pick_next(worker);
 }
 
 /* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */
@@ -275,10 +302,14 @@ void th_worker_switch_then(struct th_fiber *from, struct th_task *task, th_fiber
     th_fiber_switch(from, fiber_for(th_worker_of(from), task), after, arg);
 }
 
-void th_worker_run(struct th_worker *worker)
+static void run(struct th_worker *worker)
 {
     struct th_fiber *host = &worker->thread.host;
-    while (th_atomic32_load_acquire(&worker->runtime->phase) != TH_PHASE_STOPPED) { /* [Q2] */
+    while (th_atomic32_load_acquire(&worker->runtime->phase) != TH_PHASE_STOPPED && !worker->is_retired) { /* [Q2] */
+        if (!th_worker_has_permit(worker)) {
+            th_crew_stand_by(worker);
+            continue;
+        }
         th_worker_enter(worker);
         struct th_task *task = th_worker_pick(worker);
         struct th_fiber *fiber = task != NULL ? fiber_for(worker, task) : host;
@@ -286,15 +317,47 @@ void th_worker_run(struct th_worker *worker)
             th_fiber_switch(host, fiber, leave, NULL);
         } else {
             th_worker_leave(worker);
-            th_steal_find_work(worker);
+            if (th_crew_begin_idle(worker)) {
+                th_steal_find_work(worker);
+                th_crew_end_idle(worker);
+            }
         }
     }
+}
+
+int th_worker_prepare(struct th_worker *worker)
+{
+    struct th_thread *thread = &worker->thread;
+    uint32_t slot;
+    int code = th_thread_init(thread);
+    if (code < 0)
+        return code;
+    code = th_stack_take(&thread->stacks, &slot);
+    if (code < 0)
+        th_thread_fini(thread);
+    else
+        th_stack_give(&thread->stacks, slot);
+    return code;
+}
+
+void th_worker_serve(struct th_worker *worker)
+{
+    th_atomic32_store_relaxed(&worker->tid, (uint32_t)th_sys_thread_id());
+    run(worker);
+    th_atomic32_store_relaxed(&worker->tid, 0);
+    th_record_cache_flush(&worker->records, &worker->runtime->records);
+    th_thread_fini(&worker->thread);
 }
 
 /* ---- Wakes ---- */
 
 void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
 {
+    /* Who has no permit will not run it soon. */
+    if (TH_UNLIKELY(!th_worker_has_permit(worker))) {
+        wake_elsewhere(worker->runtime, task);
+        return;
+    }
     th_worker_enter(worker);
     th_worker_add_ready(worker, task);
     th_worker_leave(worker);

@@ -42,16 +42,27 @@ struct th_mail {
     struct th_task *tasks[TH_MAIL_MOST];
 };
 
+/* What the monitor saw at its last look. */
+struct th_watch {
+    uint32_t dispatches;
+    uint64_t activity;
+    int64_t dispatch_since; /* when it saw this dispatch first */
+    int64_t quiet_since;    /* the same, for tasks that run others in place: since when nothing began or ended */
+    int64_t cpu;            /* what the thread had used at quiet_since */
+};
+
 struct th_worker {
     struct th_thread thread;        /* o; first: a fiber's thread is its worker */
     struct thrum_runtime *runtime;  /* c */
     uint32_t index;                 /* c */
+    th_atomic32 permit;             /* a: TH_PERMIT_x; read at each pick (sched/crew.h) */
+    th_atomic32 dispatches;         /* a: picks so far; written by the owner, the monitor sees by it who is stuck */
+    uint32_t fair_next;             /* g: the pick that looks at what could starve */
     uint32_t slot_runs;             /* g */
-    struct th_task *slot;           /* g: the task just made ready */
+    th_atomicptr slot;              /* g, read by thieves: the task just made ready */
     struct th_queue ready;          /* g: started tasks, oldest runs first */
     struct th_queue fresh;          /* g: tasks without a fiber, newest runs first */
     uint32_t turn;                  /* g: odd: a fresh one next */
-    int32_t fair_left;              /* g: dispatches to the next look at what could starve */
     int32_t fair_in;                /* g: dispatches between two such looks, from how long they took */
     int64_t fair_at;                /* g: when the last was */
     bool is_starved;                /* g: no stack was to be had for a fresh task */
@@ -77,8 +88,20 @@ struct th_worker {
     int64_t pause_ns;        /* o: how long not to ask, after thefts that were not worth it */
     int64_t ask_after;       /* o */
     th_atomic32 wants_half;  /* a: relaxed, a hint for the giver */
-    pthread_t os_thread;     /* c */
+    pthread_t os_thread;     /* c while has_thread */
+    bool has_thread;         /* the monitor's, and the end's: to be joined */
     int failure;             /* o; read after the thread was joined */
+
+    /* A member of the crew (sched/crew.h). */
+    uint32_t lane;      /* o: whose task it runs, without a permit; TH_LANES: no lane's */
+    uint32_t next_lane; /* o */
+    bool is_retired;    /* o */
+    bool is_starting;   /* the crew's lock's: its thread is on its way */
+    th_atomic32 tid;    /* a: the thread's number, 0 while there is none */
+
+    /* The monitor's. */
+    th_atomic32 is_late; /* a: it sits in one dispatch: its slot may be taken too */
+    struct th_watch watch;
 };
 
 TH_INLINE struct th_worker *th_worker_of(const struct th_fiber *fiber)
@@ -89,8 +112,10 @@ TH_INLINE struct th_worker *th_worker_of(const struct th_fiber *fiber)
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index);
 void th_worker_fini(struct th_worker *worker);
 
-/* Runs tasks on the calling thread until the runtime has stopped. */
-void th_worker_run(struct th_worker *worker);
+/* Makes the calling thread able to run fibers, one at least: its first stack is there. 0, or why it is not. */
+int th_worker_prepare(struct th_worker *worker);
+/* The worker's life on its thread, which is prepared: runs tasks until the runtime has stopped, or it retires. */
+void th_worker_serve(struct th_worker *worker);
 
 /* Answers whoever asks for tasks (0: nobody); guard held. */
 void th_worker_answer(struct th_worker *worker, uint32_t asker);
@@ -130,15 +155,32 @@ TH_INLINE void th_worker_remove_fresh(struct th_worker *worker, struct th_task *
     th_atomicptr_store_relaxed(&task->home, NULL);
 }
 
+TH_INLINE struct th_task *th_worker_slot(const struct th_worker *worker)
+{
+    return th_atomicptr_load_relaxed(&worker->slot);
+}
+
+TH_INLINE void th_worker_set_slot(struct th_worker *worker, struct th_task *task)
+{
+    th_atomicptr_store_relaxed(&worker->slot, task);
+}
+
+TH_INLINE bool th_worker_has_permit(const struct th_worker *worker)
+{
+    return th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_BUSY;
+}
+
 /* Guard held: a task with a fiber is ready; it runs next, unless something pushes it out of the slot. */
 TH_INLINE void th_worker_add_ready(struct th_worker *worker, struct th_task *task)
 {
-    if (worker->slot != NULL)
-        th_queue_push_newest(&worker->ready, worker->slot);
-    worker->slot = task;
+    struct th_task *before = th_worker_slot(worker);
+    if (before != NULL)
+        th_queue_push_newest(&worker->ready, before);
+    th_worker_set_slot(worker, task);
 }
 
-/* Guard held: the next task to run, out of its queue; NULL if the worker has none. */
+/* Guard held: the next task to run, out of its queue; NULL if the worker has none, or no permit any more: whoever
+ * called goes to the host then, also if it could go on itself. */
 struct th_task *th_worker_pick(struct th_worker *worker);
 
 /* Guard held. Goes from the running fiber to a task's, or to the host if task is NULL; the guard is left on arrival.

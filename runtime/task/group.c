@@ -169,7 +169,8 @@ int thrum_group_wait(thrum_group *group)
     while (!is_complete(group)) {
         struct th_worker *worker = th_worker_of(self);
         th_worker_enter(worker);
-        struct th_task *child = has_room ? find_fresh_child(group, self->task, worker, ends) : NULL;
+        struct th_task *child =
+            has_room && th_worker_has_permit(worker) ? find_fresh_child(group, self->task, worker, ends) : NULL;
         if (child == NULL) {
             wait_for_others(self->task, group, ends);
             break;

@@ -12,7 +12,15 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { WORKERS_MOST = 1024, WORKER_STACK_BYTES = 1 << 20 };
+enum {
+    WORKERS_MOST = 1024,
+    THREADS_USUAL = 512,
+    SPARES_LEAST = 64,
+    THREADS_MOST = 16384,
+    SLICE_US = 1000, /* long beside the 50 us that a spare takes to run, short beside what people notice */
+    SLICE_US_MOST = 1000000,
+    WORKER_STACK_BYTES = 1 << 20
+};
 
 struct main_task {
     thrum_fn fn;
@@ -31,7 +39,13 @@ static int run_main(void *arg)
     return 0;
 }
 
-static int read_workers(const thrum_options *options, uint32_t *workers)
+struct settings {
+    uint64_t workers;
+    uint64_t threads;  /* at most */
+    uint64_t slice_us; /* 0: nobody is detached */
+};
+
+static int read_workers(const thrum_options *options, uint64_t *workers)
 {
     uint64_t wanted = options->workers;
     if (wanted > WORKERS_MOST) {
@@ -41,34 +55,25 @@ static int read_workers(const thrum_options *options, uint32_t *workers)
     int code = wanted == 0 ? th_config_number("THRUM_WORKERS", 1, WORKERS_MOST, &wanted) : 0;
     if (wanted == 0)
         wanted = (uint64_t)th_cores_granted();
-    *workers = (uint32_t)(wanted < WORKERS_MOST ? wanted : WORKERS_MOST);
+    *workers = wanted < WORKERS_MOST ? wanted : WORKERS_MOST;
     return code;
+}
+
+static int read_settings(const thrum_options *options, struct settings *settings)
+{
+    int code = read_workers(options, &settings->workers);
+    if (code < 0)
+        return code;
+    uint64_t enough = settings->workers + SPARES_LEAST;
+    settings->threads = enough > THREADS_USUAL ? enough : THREADS_USUAL;
+    code = th_config_number("THRUM_MAX_THREADS", settings->workers + 1, THREADS_MOST, &settings->threads);
+    if (code < 0)
+        return code;
+    settings->slice_us = SLICE_US;
+    return th_config_number("THRUM_SLICE_US", 0, SLICE_US_MOST, &settings->slice_us);
 }
 
 /* ---- Workers ---- */
-
-/* Makes the calling thread able to run fibers, one at least: its first stack is there. 0, or why it is not. */
-static int prepare(struct th_worker *worker)
-{
-    struct th_thread *thread = &worker->thread;
-    uint32_t slot;
-    int code = th_thread_init(thread);
-    if (code < 0)
-        return code;
-    code = th_stack_take(&thread->stacks, &slot);
-    if (code < 0)
-        th_thread_fini(thread);
-    else
-        th_stack_give(&thread->stacks, slot);
-    return code;
-}
-
-/* A worker's body on its thread, which is prepared. */
-static void serve(struct th_worker *worker)
-{
-    th_worker_run(worker);
-    th_thread_fini(&worker->thread);
-}
 
 static void *worker_thread(void *arg)
 {
@@ -79,11 +84,15 @@ static void *worker_thread(void *arg)
     char name[16];
     snprintf(name, sizeof name, "thrum %u", worker->index);
     th_sys_thread_name(name);
-    worker->failure = prepare(worker);
-    if (worker->failure == 0)
-        serve(worker);
-    else
+    worker->failure = th_worker_prepare(worker);
+    if (worker->failure == 0) {
+        th_worker_serve(worker);
+        th_crew_gone(worker);
+    } else {
+        /* Its permit is nobody's: idle for good. */
+        (void)th_crew_begin_idle(worker);
         th_idle_count_absent(worker->runtime);
+    }
     return NULL;
 }
 
@@ -100,7 +109,7 @@ static void forget_timers(struct th_worker *worker)
 {
     struct th_timer_due due;
     while (th_timers_due(&worker->timers, INT64_MAX, &due, 1) == 1)
-        th_call_forget(due.owner, worker);
+        th_call_forget(th_due_task(due.owner), worker);
 }
 
 static void end_worker(struct th_worker *worker)
@@ -119,7 +128,7 @@ static void close_runtime(struct thrum_runtime *runtime)
     struct th_poll_source *source = th_runtime_poll_source(runtime);
     if (source != NULL)
         source->close(source);
-    for (uint32_t i = 0; i < runtime->worker_count; i++)
+    for (uint32_t i = 0; i < th_runtime_made(runtime); i++)
         end_worker(runtime->workers[i]);
     th_report_records_left(&runtime->records);
     th_records_fini(&runtime->records);
@@ -127,11 +136,11 @@ static void close_runtime(struct thrum_runtime *runtime)
     th_sys_free(runtime);
 }
 
-/* The runtime without its workers; their array stands behind it. */
-static struct thrum_runtime *make_runtime(uint32_t workers)
+/* The runtime without its workers; their array stands behind it, with room for the monitor's desk too. */
+static struct thrum_runtime *make_runtime(const struct settings *settings)
 {
     struct th_posts *posts = th_sys_alloc_aligned(TH_CACHE_LINE, sizeof *posts);
-    size_t bytes = sizeof(struct thrum_runtime) + workers * sizeof(struct th_worker *);
+    size_t bytes = sizeof(struct thrum_runtime) + (settings->threads + 1) * sizeof(struct th_worker *);
     struct thrum_runtime *runtime = posts != NULL ? th_sys_alloc_aligned(TH_NO_SHARING, bytes) : NULL;
     if (runtime == NULL) {
         th_sys_free(posts);
@@ -139,23 +148,26 @@ static struct thrum_runtime *make_runtime(uint32_t workers)
     }
     *runtime = (struct thrum_runtime){
         .workers = (struct th_worker **)(void *)(runtime + 1), .execute = th_task_execute, .posts = posts};
+    runtime->monitor.slice_ns = (int64_t)settings->slice_us * 1000;
     th_posts_init(posts);
     th_records_init(&runtime->records);
+    th_crew_init(&runtime->crew, (uint32_t)settings->workers, (uint32_t)settings->threads);
     return runtime;
 }
 
-static int open_runtime(uint32_t workers, struct thrum_runtime **opened)
+static int open_runtime(const struct settings *settings, struct thrum_runtime **opened)
 {
-    struct thrum_runtime *runtime = make_runtime(workers);
+    struct thrum_runtime *runtime = make_runtime(settings);
     if (runtime == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < workers; i++) {
+    for (uint32_t i = 0; i < settings->workers; i++) {
         struct th_worker *worker = make_worker(runtime, i);
         if (worker == NULL) {
             close_runtime(runtime);
             return -ENOMEM;
         }
         runtime->workers[runtime->worker_count++] = worker;
+        th_atomic32_store_relaxed(&runtime->made, runtime->worker_count);
     }
     *opened = runtime;
     return 0;
@@ -171,21 +183,30 @@ static void start_threads(struct thrum_runtime *runtime)
     while (code == 0 && started < wanted) {
         struct th_worker *worker = runtime->workers[started];
         code = th_sys_thread_start(&worker->os_thread, WORKER_STACK_BYTES, worker_thread, worker);
+        worker->has_thread = code == 0;
         started += code == 0;
     }
     for (; runtime->worker_count > started; runtime->worker_count--)
         end_worker(runtime->workers[runtime->worker_count - 1]);
+    th_atomic32_store_relaxed(&runtime->made, started);
+    runtime->crew.threads = started;
+    int watched = runtime->monitor.slice_ns > 0 ? th_monitor_start(runtime) : 0;
     th_lock_leave(&runtime->gate);
     if (code < 0)
         th_report("only %u of %u workers could be started: %s (%d)", started, wanted, thrum_strerror(code), code);
+    if (watched < 0)
+        th_report("no thread for the monitor: a task that blocks or computes holds its worker: %s (%d)",
+                  thrum_strerror(watched), watched);
 }
 
 static void join_threads(struct thrum_runtime *runtime)
 {
-    for (uint32_t i = 1; i < runtime->worker_count; i++) {
+    th_monitor_join(runtime);
+    for (uint32_t i = 1; i < th_runtime_made(runtime); i++) {
         struct th_worker *worker = runtime->workers[i];
-        (void)th_sys_thread_join(worker->os_thread);
-        if (worker->failure < 0)
+        if (worker->has_thread)
+            (void)th_sys_thread_join(worker->os_thread);
+        if (worker->failure < 0 && i < runtime->worker_count)
             th_report("worker %u of %u could not run: %s (%d)", worker->index + 1, runtime->worker_count,
                       thrum_strerror(worker->failure), worker->failure);
     }
@@ -194,7 +215,7 @@ static void join_threads(struct thrum_runtime *runtime)
 static int run(struct thrum_runtime *runtime, struct main_task *main_task)
 {
     struct th_worker *first = runtime->workers[0];
-    int code = prepare(first);
+    int code = th_worker_prepare(first);
     if (code < 0)
         return code;
     struct th_task *task = th_task_make(first, run_main, main_task);
@@ -207,7 +228,7 @@ static int run(struct thrum_runtime *runtime, struct main_task *main_task)
     th_worker_add_fresh(first, task);
     th_worker_count(&first->spawned);
     start_threads(runtime);
-    serve(first);
+    th_worker_serve(first);
     join_threads(runtime);
     return 0;
 }
@@ -219,8 +240,8 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
     const thrum_options *options = given != NULL ? given : &defaults;
     if (th_fiber_self() != NULL)
         return main_fn(arg);
-    uint32_t workers = 0;
-    int code = read_workers(options, &workers);
+    struct settings settings;
+    int code = read_settings(options, &settings);
     if (code < 0)
         return code;
     struct th_stack_options stacks = {.slot_bytes = options->stack_bytes};
@@ -233,7 +254,7 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
     th_lock_leave(&gate);
     struct thrum_runtime *runtime;
     struct main_task main_task = {.fn = main_fn, .arg = arg};
-    code = open_runtime(workers, &runtime);
+    code = open_runtime(&settings, &runtime);
     if (code == 0) {
         code = run(runtime, &main_task);
         th_report_at_end(runtime);

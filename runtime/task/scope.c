@@ -240,7 +240,7 @@ static int watch_deadline(struct th_task *self)
         return -ETIMEDOUT;
     struct th_timers *timers = &th_worker_of(self->fiber)->timers;
     self->is_deadline_armed = true;
-    int code = th_timer_arm(timers, &self->deadline_timer, self->deadline, th_wait_deadline_owner(self),
+    int code = th_timer_arm(timers, &self->deadline_timer, self->deadline, th_due_owner(self, TH_DUE_DEADLINE),
                             deadline_number(self));
     if (code < 0)
         self->is_deadline_armed = false;

@@ -10,7 +10,8 @@ void thrum_yield(void)
     struct th_worker *worker = th_worker_of(self);
     th_worker_enter(worker);
     struct th_task *next = th_worker_pick(worker);
-    if (next == NULL) {
+    /* Without a permit others are to go on, on this thread too. */
+    if (next == NULL && th_worker_has_permit(worker)) {
         th_worker_leave(worker);
         return;
     }

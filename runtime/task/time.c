@@ -92,12 +92,11 @@ int thrum_call_at(thrum_call **handle, thrum_time when, thrum_fn fn, void *arg)
         th_sys_free(call);
         return -ENOMEM;
     }
-    task->flags = TH_TASK_IS_TIMER;
     call->fn = fn;
     call->arg = arg;
     call->task = task;
     th_atomic32_store_relaxed(&call->references, 2);
-    int code = th_timer_arm(&worker->timers, &call->timer, when, task, 0);
+    int code = th_timer_arm(&worker->timers, &call->timer, when, th_due_owner(task, TH_DUE_CALL), 0);
     if (code < 0) {
         th_task_discard(worker, task);
         th_sys_free(call);

@@ -64,10 +64,10 @@ TEST(a_single_ready_task_stays_where_it_is)
     for (int i = 1; i < 4; i++)
         th_worker_add_ready(owner, &tasks[i]);
     th_worker_leave(owner);
-    CHECK_PTR_EQ(owner->slot, &tasks[3]);
+    CHECK_PTR_EQ(th_worker_slot(owner), &tasks[3]);
     CHECK_EQ(ask(thief, owner, false), 1);
     CHECK_PTR_EQ(thief->mail.tasks[0], &tasks[0]);
-    CHECK_PTR_EQ(owner->slot, &tasks[3]);
+    CHECK_PTR_EQ(th_worker_slot(owner), &tasks[3]);
     free_workers(runtime);
 }
 

@@ -11,7 +11,7 @@ static inline struct thrum_runtime *make_workers(uint32_t count)
 {
     struct thrum_runtime *runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
     CHECK(runtime != NULL);
-    *runtime = (struct thrum_runtime){.worker_count = count};
+    *runtime = (struct thrum_runtime){.worker_count = count, .made = TH_ATOMIC_INIT(count)};
     runtime->workers = th_sys_alloc(count * sizeof *runtime->workers);
     CHECK(runtime->workers != NULL);
     for (uint32_t i = 0; i < count; i++) {

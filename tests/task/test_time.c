@@ -200,7 +200,7 @@ static uint32_t timers_armed(void)
 {
     const thrum_runtime *runtime = thrum_runtime_current();
     uint32_t count = 0;
-    for (uint32_t i = 0; i < runtime->worker_count; i++) {
+    for (uint32_t i = 0; i < th_runtime_made(runtime); i++) {
         struct th_timers *timers = &runtime->workers[i]->timers;
         th_lock_take(&timers->lock);
         count += timers->count;

@@ -220,6 +220,18 @@ int th_sys_thread_id(void)
     return engine.current + 1;
 }
 
+int64_t th_sys_thread_cpu(int id)
+{
+    (void)id;
+    return 0;
+}
+
+char th_sys_thread_state(int id)
+{
+    (void)id;
+    return 'S';
+}
+
 uintptr_t th_sys_thread_self(void)
 {
     return 2 * ((uintptr_t)engine.current + 1);

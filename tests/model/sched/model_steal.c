@@ -33,6 +33,7 @@ static void set_up(uint32_t count)
     th_guard_open();
     runtime.workers = worker_list;
     runtime.worker_count = count;
+    th_atomic32_store_relaxed(&runtime.made, count);
     for (uint32_t i = 0; i < count; i++) {
         worker_list[i] = &workers[i];
         (void)th_worker_init(&workers[i], &runtime, i);

@@ -23,7 +23,8 @@ static struct th_task waiter; /* it lives, and waits to be woken from outside */
 static void set_up(void)
 {
     runtime = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *runtime);
-    *runtime = (struct thrum_runtime){.workers = worker_list, .worker_count = WORKERS, .posts = &posts};
+    *runtime = (struct thrum_runtime){
+        .workers = worker_list, .made = TH_ATOMIC_INIT(WORKERS), .worker_count = WORKERS, .posts = &posts};
     for (int i = 0; i < WORKERS; i++)
         (void)th_worker_init(&workers[i], runtime, (uint32_t)i);
     th_atomic64_store_relaxed(&posts.free[0], (1 << RECORDS) - 1);
@@ -164,7 +165,7 @@ MODEL(drain_looked_for_by_two, .preemptions = 2, .stale = 2)
 }
 
 /* A call whose time comes while the runtime ends is run before the end, or not at all. */
-static struct th_task call = {.flags = TH_TASK_IS_TIMER, .id = 3};
+static struct th_task call = {.id = 3};
 static struct th_timer timer;
 
 static void fire_and_run(void *arg)
@@ -186,7 +187,7 @@ MODEL(drain_against_a_call, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE
 {
     start_main();
     th_model_issue((unsigned)call.id);
-    MODEL_CHECK_EQ(th_timer_arm(&workers[1].timers, &timer, 1, &call, 0), 0);
+    MODEL_CHECK_EQ(th_timer_arm(&workers[1].timers, &timer, 1, th_due_owner(&call, TH_DUE_CALL), 0), 0);
     int firing = th_model_thread(fire_and_run, &workers[1]);
     end_main();
     th_model_join(firing);

@@ -32,6 +32,7 @@ static void set_up(th_task_fn fn)
     th_guard_open();
     runtime.workers = worker_list;
     runtime.worker_count = WORKERS;
+    th_atomic32_store_relaxed(&runtime.made, WORKERS);
     runtime.execute = execute;
     for (int i = 0; i < WORKERS; i++)
         (void)th_worker_init(&workers[i], &runtime, (uint32_t)i);
@@ -45,14 +46,15 @@ static void serve(void *arg)
     struct th_worker *worker = arg;
     MODEL_CHECK_EQ(th_thread_init(&worker->thread), 0);
     while (th_atomic32_load_acquire(&is_over) == 0) {
-        worker->fair_left = 0; /* looks for what comes from outside */
+        worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + 1; /* looks for what comes from outside */
         th_worker_enter(worker);
         struct th_task *next = th_worker_pick(worker);
         if (next != NULL)
             th_worker_switch(&worker->thread.host, next);
         else
             th_worker_leave(worker);
-        while (th_inject_is_empty(&runtime.inject) && th_atomic32_load_acquire(&is_over) == 0 && worker->slot == NULL)
+        while (th_inject_is_empty(&runtime.inject) && th_atomic32_load_acquire(&is_over) == 0 &&
+               th_worker_slot(worker) == NULL)
             continue;
     }
     th_thread_fini(&worker->thread);

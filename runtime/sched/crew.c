@@ -1,0 +1,355 @@
+#include "sched/crew.h"
+
+#include "base/panic.h"
+#include "base/sys.h"
+#include "sched/idle.h"
+#include "sched/monitor.h"
+#include "sched/worker.h"
+
+#include <errno.h>
+
+enum {
+    SPARE_NS = 2000000000, /* after which a spare that nobody needed goes: longer than the pauses of a busy program */
+    NO_STACK_NS = 1000000, /* until a task for which there was no stack is tried again */
+};
+
+void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads)
+{
+    uint32_t spares = most_threads - permits, share = spares / 8 > 0 ? spares / 8 : 1;
+    crew->most = most_threads;
+    crew->threads = permits;
+    crew->lanes[TH_LANE_BLOCKING].most = spares > 5 * share ? spares - 4 * share : share;
+    crew->lanes[TH_LANE_HOGS].most = permits < spares ? permits : spares;
+    crew->lanes[TH_LANE_USER].most = 2 * share;
+    crew->lanes[TH_LANE_FILES].most = share;
+    crew->lanes[TH_LANE_NAMES].most = share;
+}
+
+/* ---- Permits ---- */
+
+/* Lock held: no permit is lost, none is there twice. */
+TH_UNUSED static void audit_permits(const struct thrum_runtime *runtime)
+{
+    uint32_t held = 0, made = th_runtime_made(runtime);
+    for (uint32_t i = 0; i < made; i++) {
+        uint32_t permit = th_atomic32_load_relaxed(&runtime->workers[i]->permit);
+        held += permit == TH_PERMIT_BUSY || permit == TH_PERMIT_IDLE;
+    }
+    TH_ASSERT(held == runtime->worker_count);
+}
+
+bool th_crew_begin_idle(struct th_worker *worker)
+{
+    uint32_t busy = TH_PERMIT_BUSY;
+    return th_atomic32_cas_relaxed(&worker->permit, &busy, TH_PERMIT_IDLE);
+}
+
+void th_crew_end_idle(struct th_worker *worker)
+{
+    th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_BUSY);
+}
+
+/* ---- Spares ---- */
+
+/* Lock held. */
+static void list(struct th_crew *crew, struct th_worker *worker)
+{
+    th_atomic32_store_relaxed(&worker->sleep_word, 0);
+    worker->next_sleeper = crew->spares;
+    crew->spares = worker;
+    crew->spare_count++;
+    worker->is_sleeping = true;
+}
+
+/* Lock held: one among the list. */
+static void unlist(struct th_crew *crew, struct th_worker *worker)
+{
+    struct th_worker **link = &crew->spares;
+    while (*link != worker)
+        link = &(*link)->next_sleeper;
+    *link = worker->next_sleeper;
+    crew->spare_count--;
+    worker->is_sleeping = false;
+}
+
+/* Lock held: takes a spare off the list and tells it so, in one step: a word that is set later would end the spare's
+ * next sleep, with the spare still on the list. */
+static struct th_worker *call_spare(struct th_crew *crew)
+{
+    struct th_worker *spare = crew->spares;
+    if (spare != NULL) {
+        unlist(crew, spare);
+        th_atomic32_store_release(&spare->sleep_word, 1); /* [S2] */
+    }
+    return spare;
+}
+
+/* Called under the lock, woken after it. */
+static void wake(struct th_worker *spare)
+{
+    (void)th_sys_futex_wake(&spare->sleep_word, 1);
+}
+
+bool th_crew_retake(struct th_worker *worker)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    struct th_worker *spare = NULL;
+    uint32_t busy = TH_PERMIT_BUSY;
+    th_lock_take(&crew->lock);
+    if (crew->spares != NULL && th_atomic32_cas_relaxed(&worker->permit, &busy, TH_PERMIT_TAKEN)) {
+        th_atomic32_store_relaxed(&crew->spares->permit, TH_PERMIT_BUSY);
+        spare = call_spare(crew);
+        th_atomic64_store_relaxed(&crew->detached, th_atomic64_load_relaxed(&crew->detached) + 1);
+        TH_AUDIT(audit_permits(worker->runtime));
+    }
+    th_lock_leave(&crew->lock);
+    if (spare != NULL)
+        wake(spare);
+    return spare != NULL;
+}
+
+void th_crew_wake_all(struct th_crew *crew)
+{
+    struct th_worker *spare;
+    do {
+        th_lock_take(&crew->lock);
+        spare = call_spare(crew);
+        th_lock_leave(&crew->lock);
+        if (spare != NULL)
+            wake(spare);
+    } while (spare != NULL);
+}
+
+/* ---- Lanes ---- */
+
+/* Lock held: the next task that may run, each lane in its turn. */
+static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *worker)
+{
+    if (th_atomic32_load_relaxed(&crew->waiting) == 0)
+        return NULL;
+    for (uint32_t i = 0; i < TH_LANES; i++) {
+        uint32_t kind = (worker->next_lane + i) % TH_LANES;
+        struct th_lane *lane = &crew->lanes[kind];
+        struct th_task *task = lane->running < lane->most ? th_queue_pop_oldest(&lane->queue) : NULL;
+        if (task == NULL)
+            continue;
+        (void)th_atomic32_sub_relaxed(&crew->waiting, 1);
+        lane->running++;
+        worker->lane = kind;
+        worker->next_lane = kind + 1;
+        return task;
+    }
+    return NULL;
+}
+
+void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
+{
+    struct th_crew *crew = &runtime->crew;
+    struct th_lane *lane = &crew->lanes[kind];
+    struct th_worker *spare = NULL;
+    th_lock_take(&crew->lock);
+    th_queue_push_newest(&lane->queue, task);
+    (void)th_atomic32_add_relaxed(&crew->waiting, 1);
+    bool has_room = lane->running < lane->most;
+    if (has_room)
+        spare = call_spare(crew);
+    th_lock_leave(&crew->lock);
+    if (spare != NULL)
+        wake(spare);
+    else if (has_room)
+        th_monitor_notify(runtime);
+}
+
+static uint32_t less(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full)
+{
+    uint32_t wanted = reserve;
+    th_lock_take(&crew->lock);
+    for (uint32_t i = 0; i < TH_LANES; i++) {
+        struct th_lane *lane = &crew->lanes[i];
+        wanted += less(th_queue_count(&lane->queue), lane->most - less(lane->running, lane->most));
+    }
+    uint32_t there = crew->spare_count + crew->starting, room = crew->most - crew->threads;
+    th_lock_leave(&crew->lock);
+    wanted -= less(there, wanted);
+    *is_full = wanted > 0 && room == 0;
+    return less(wanted, room);
+}
+
+/* ---- Threads come and go ---- */
+
+struct th_worker *th_crew_reuse(struct th_crew *crew)
+{
+    th_lock_take(&crew->lock);
+    struct th_worker *worker = crew->retired;
+    if (worker != NULL)
+        crew->retired = worker->next_sleeper;
+    th_lock_leave(&crew->lock);
+    return worker;
+}
+
+void th_crew_come(struct th_worker *worker)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    worker->is_retired = false;
+    worker->is_starting = true;
+    th_lock_take(&crew->lock);
+    crew->threads++;
+    crew->starting++;
+    th_lock_leave(&crew->lock);
+}
+
+/* Lock held: a thread has come up, or will not. */
+static void count_started(struct th_crew *crew, struct th_worker *worker)
+{
+    crew->starting -= worker->is_starting;
+    worker->is_starting = false;
+}
+
+void th_crew_gone(struct th_worker *worker)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    th_lock_take(&crew->lock);
+    crew->threads--;
+    count_started(crew, worker);
+    worker->next_sleeper = crew->retired;
+    crew->retired = worker;
+    th_lock_leave(&crew->lock);
+}
+
+/* ---- A worker without a permit ---- */
+
+void th_crew_leave_task(struct th_worker *worker)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    if (th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_TAKEN)
+        th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
+    if (worker->lane == TH_LANES)
+        return;
+    th_lock_take(&crew->lock);
+    crew->lanes[worker->lane].running--;
+    th_lock_leave(&crew->lock);
+    worker->lane = TH_LANES;
+}
+
+/* All of a queue, newest first, in front of a chain. */
+static struct th_task *empty_queue(struct th_queue *queue, struct th_task *newest, struct th_task **oldest)
+{
+    struct th_task *task;
+    while ((task = th_queue_pop_oldest(queue)) != NULL) {
+        th_atomicptr_store_relaxed(&task->home, NULL);
+        if (newest == NULL)
+            *oldest = task;
+        task->next = newest;
+        newest = task;
+    }
+    return newest;
+}
+
+void th_crew_hand_on(struct th_worker *worker)
+{
+    struct th_task *newest, *oldest;
+    th_worker_enter(worker);
+    if (th_worker_slot(worker) != NULL)
+        th_queue_push_newest(&worker->ready, th_worker_slot(worker));
+    th_worker_set_slot(worker, NULL);
+    newest = empty_queue(&worker->ready, NULL, &oldest);
+    newest = empty_queue(&worker->fresh, newest, &oldest);
+    th_worker_leave(worker);
+    if (newest == NULL)
+        return;
+    /* They live, so the runtime has not ended; at most somebody looks whether it may. */
+    while (!th_inject_push_chain(&worker->runtime->inject, newest, oldest))
+        th_cpu_relax();
+    th_idle_notify(worker->runtime);
+}
+
+static bool is_stopped(const struct th_worker *worker)
+{
+    return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED; /* [Q2] */
+}
+
+/* A task from a lane; or NULL, and the worker is on the list of spares, unless the runtime has stopped. */
+static struct th_task *take_or_list(struct th_worker *worker, bool *is_listed)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    th_lock_take(&crew->lock);
+    count_started(crew, worker);
+    struct th_task *task = take_from_lanes(crew, worker);
+    *is_listed = task == NULL && (!is_stopped(worker) || TH_MUTANT(list_without_look));
+    if (*is_listed)
+        list(crew, worker);
+    th_lock_leave(&crew->lock);
+    return task;
+}
+
+/* Nobody has needed this spare for long: true if its thread may go. Timers that were armed here keep it: who disarms
+ * one looks for it here. */
+static bool may_retire(struct th_worker *worker)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    if (th_timers_next(&worker->timers) != INT64_MAX)
+        return false;
+    th_lock_take(&crew->lock);
+    bool may = worker->is_sleeping;
+    if (may)
+        unlist(crew, worker);
+    th_lock_leave(&crew->lock);
+    return may;
+}
+
+/* When to look whether it may. The first worker's thread is the caller's. */
+static int64_t retire_at(const struct th_worker *worker)
+{
+    int64_t now = th_sys_now(), timer = th_timers_next(&worker->timers);
+    if (worker->index == 0 || timer == INT64_MAX)
+        return worker->index == 0 ? TH_SYS_FOREVER : now + SPARE_NS;
+    return (timer > now ? timer : now) + SPARE_NS;
+}
+
+static void sleep_as_spare(struct th_worker *worker)
+{
+    int64_t until = retire_at(worker);
+    /* It may have been this worker that ended the last task. */
+    th_runtime_stop_if_drained(worker->runtime);
+    while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
+        if (th_sys_futex_wait(&worker->sleep_word, 0, until) != -ETIMEDOUT)
+            continue;
+        worker->is_retired = may_retire(worker);
+        if (worker->is_retired)
+            return;
+        until = retire_at(worker);
+    }
+}
+
+static void run_aside(struct th_worker *worker, struct th_task *task)
+{
+    th_worker_enter(worker);
+    th_worker_switch(&worker->thread.host, task);
+    if (TH_UNLIKELY(worker->is_starved)) {
+        /* There was no stack: the task is in the queue again, and is handed on. */
+        worker->is_starved = false;
+        th_sys_sleep_until(th_sys_now() + NO_STACK_NS);
+    }
+}
+
+void th_crew_stand_by(struct th_worker *worker)
+{
+    while (!is_stopped(worker) && !worker->is_retired && !th_worker_has_permit(worker)) {
+        th_crew_hand_on(worker);
+        if (th_timers_next(&worker->timers) != INT64_MAX) {
+            th_fence_seqcst(); /* [MO2] */
+            th_monitor_want(worker->runtime);
+        }
+        bool is_listed;
+        struct th_task *task = take_or_list(worker, &is_listed);
+        if (task != NULL)
+            run_aside(worker, task);
+        else if (is_listed)
+            sleep_as_spare(worker);
+    }
+}

@@ -1,0 +1,110 @@
+/*
+ * The crew: all threads of a runtime, and which of them may pick tasks.
+ *
+ * There are as many *permits* as workers were asked for. Who holds one picks tasks. A worker that sits in one task for
+ * long loses its permit to a *spare*, a thread that sleeps without one: the monitor takes it (sched/monitor.h). The
+ * stuck task keeps its thread, its registers and its locks; nothing interrupts it. What the stuck worker owns -
+ * queues, slot, timers - stays where it is and is reached like that of any silent owner: by force (sched/steal.c), by
+ * the monitor (timers). When the task comes back to the runtime, its worker finds at its next pick that the permit is
+ * gone: it hands on what it has, through the injection stack, and becomes a spare itself.
+ *
+ *   permit     means                               from      to        who
+ *   BUSY       holds a permit, may be in a task    NONE      BUSY      the monitor, lock held, for a spare
+ *                                                  IDLE      BUSY      the worker
+ *   IDLE       holds one, its host looks for work  BUSY      IDLE      the worker, by compare-exchange
+ *   TAKEN      has lost it, does not know yet      BUSY      TAKEN     the monitor, lock held, by compare-exchange
+ *   NONE       has none and knows it               TAKEN     NONE      the worker
+ *
+ * Invariant, under the lock: workers that are BUSY or IDLE = permits. So a permit is never lost and never twice; there
+ * is no count of free ones, because a permit moves in one step from the stuck worker to a spare that is there already.
+ *
+ * A worker that loses its permit between two dispatches, because it was quicker than the monitor's look, runs one task
+ * more without one: that costs a moment with one runner too many, and saves every dispatch a locked instruction.
+ *
+ * Lanes. What is known to block or to compute for long is not picked by holders of permits: it is put aside, into a
+ * lane, and run by threads that have none. Each lane is a queue, first in first out, with a bound on how many of its
+ * tasks run at once; a full lane delays nobody else's.
+ *
+ *   [C1] release made -> acquire made: a worker that is counted is complete
+ *
+ * The permit word itself orders nothing, all its uses are relaxed: a spare learns of its permit by its wake
+ * (sched/idle.h, [S2]), and what is passed on goes through the lock or through the injection stack.
+ *
+ * Rejected: moving a stuck worker's queues by hand (its guard can be forced from a silent owner anyway); permits as
+ * objects with queues of their own (every dispatch would go through one more pointer, and a stuck worker that spawns
+ * would have nowhere to put it); handing the permit back to the returning worker when the spare idles (another
+ * handshake, to save a wake after a stall that has cost more).
+ *
+ * Explored by tests/model (model_retake).
+ */
+#ifndef TH_SCHED_CREW_H
+#define TH_SCHED_CREW_H
+
+#include "base/lock.h"
+#include "sched/queue.h"
+
+struct thrum_runtime;
+struct th_worker;
+
+enum { TH_PERMIT_NONE, TH_PERMIT_BUSY, TH_PERMIT_IDLE, TH_PERMIT_TAKEN };
+
+/* What runs aside, and why. */
+enum th_lane_kind { TH_LANE_BLOCKING, TH_LANE_HOGS, TH_LANE_USER, TH_LANE_FILES, TH_LANE_NAMES, TH_LANES };
+
+/* Key: l the crew's lock. */
+struct th_lane {
+    struct th_queue queue; /* l */
+    uint32_t running;      /* l */
+    uint32_t most;         /* l: of them at once */
+};
+
+/* Key: c constant, l the lock's, a atomic (written under the lock), m the monitor's. */
+struct th_crew {
+    struct th_lock lock;
+    uint32_t most;                  /* c: threads */
+    uint32_t threads;               /* l: that live or are being started */
+    uint32_t starting;              /* l: of these, not yet a spare */
+    uint32_t spare_count;           /* l */
+    struct th_worker *spares;       /* l: latest first, its cache is the warmest */
+    struct th_worker *retired;      /* l: without a thread, to be used again */
+    struct th_lane lanes[TH_LANES]; /* l */
+    th_atomic32 waiting;            /* a: tasks in lanes */
+    th_atomic64 detached;           /* a: times that a permit was taken, ever */
+};
+
+void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads);
+
+/* The worker's own thread, guard held, at a pick without a permit: it has left what it ran. */
+void th_crew_leave_task(struct th_worker *worker);
+
+/* A worker's host, without a permit: hands on what it has and serves the lanes, or sleeps, until it is given a permit,
+ * the runtime has stopped, or the thread had better go (worker->is_retired). */
+void th_crew_stand_by(struct th_worker *worker);
+
+/* Moves all that is in a worker's queues to where others find it; guard not held. */
+void th_crew_hand_on(struct th_worker *worker);
+
+/* Any thread: a task that is ready, or fresh, runs aside as soon as its lane has room. */
+void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
+
+/* The monitor's: takes a worker's permit for a spare; false if there is no spare, or the worker has no permit or has
+ * gone idle. */
+bool th_crew_retake(struct th_worker *worker);
+
+/* The monitor's: how many more threads could be of use now. *is_full: and there is no room for them. */
+uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full);
+
+/* The monitor's: a worker whose thread has gone, to have a new one; or NULL. */
+struct th_worker *th_crew_reuse(struct th_crew *crew);
+/* A thread is about to be started; it has gone, or could not be started. */
+void th_crew_come(struct th_worker *worker);
+void th_crew_gone(struct th_worker *worker);
+
+/* The runtime has stopped: nobody sleeps on. */
+void th_crew_wake_all(struct th_crew *crew);
+
+/* A worker that holds a permit goes to look for work; false if it has none any more. And comes back with it. */
+bool th_crew_begin_idle(struct th_worker *worker);
+void th_crew_end_idle(struct th_worker *worker);
+
+#endif
