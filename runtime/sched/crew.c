@@ -316,6 +316,9 @@ static void sleep_as_spare(struct th_worker *worker)
     int64_t until = retire_at(worker);
     /* It may have been this worker that ended the last task. */
     th_runtime_stop_if_drained(worker->runtime);
+    /* Or that ran the last task which did not wait. */
+    if (worker->runtime->judge_rest != NULL)
+        (void)worker->runtime->judge_rest(worker->runtime);
     while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
         if (th_sys_futex_wait(&worker->sleep_word, 0, until) != -ETIMEDOUT)
             continue;
