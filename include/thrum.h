@@ -7,6 +7,7 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/blocking.h>
 #include <thrum/deadline.h>
 #include <thrum/channel.h>
 #include <thrum/future.h>
@@ -14,6 +15,7 @@
 #include <thrum/generator.h>
 #include <thrum/io.h>
 #include <thrum/local.h>
+#include <thrum/net.h>
 #include <thrum/queues.h>
 #include <thrum/select.h>
 #include <thrum/sync.h>

@@ -1,0 +1,174 @@
+#include "io/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct network {
+    const char *name;
+    int domain; /* AF_UNSPEC: both families */
+    int type;
+};
+
+static const struct network networks[] = {
+    {"tcp", AF_UNSPEC, SOCK_STREAM}, {"tcp4", AF_INET, SOCK_STREAM},    {"tcp6", AF_INET6, SOCK_STREAM},
+    {"udp", AF_UNSPEC, SOCK_DGRAM},  {"udp4", AF_INET, SOCK_DGRAM},     {"udp6", AF_INET6, SOCK_DGRAM},
+    {"unix", AF_UNIX, SOCK_STREAM},  {"unixgram", AF_UNIX, SOCK_DGRAM},
+};
+
+static const struct network *find_network(const char *name)
+{
+    for (size_t i = 0; i < TH_COUNT_OF(networks); i++) {
+        if (strcmp(networks[i].name, name) == 0)
+            return &networks[i];
+    }
+    return NULL;
+}
+
+static int find_local(const struct network *network, const char *text, struct th_endpoint *found)
+{
+    struct sockaddr_un *address = &found->address.local;
+    size_t length = strlen(text);
+    if (length == 0 || length >= sizeof address->sun_path)
+        return -EINVAL;
+    memset(found, 0, sizeof *found);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, text, length);
+    bool is_abstract = text[0] == '@';
+    if (is_abstract)
+        address->sun_path[0] = '\0';
+    /* A path ends with its zero, an abstract name with its length. */
+    found->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !is_abstract);
+    found->type = network->type;
+    return 1;
+}
+
+/* "HOST:PORT" or "[HOST]:PORT" in two. */
+static bool split(const char *text, char host[256], uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+        return false;
+    char *end;
+    unsigned long number = strtoul(colon + 1, &end, 10);
+    size_t length = (size_t)(colon - text);
+    bool is_bracketed = length >= 2 && text[0] == '[' && colon[-1] == ']';
+    if (*end != '\0' || number > 65535 || length >= 256)
+        return false;
+    memcpy(host, text + is_bracketed, length - 2 * is_bracketed);
+    host[length - 2 * is_bracketed] = '\0';
+    *port = (uint16_t)number;
+    return is_bracketed || strchr(host, ':') == NULL;
+}
+
+static void add4(struct th_endpoint *found, struct in_addr address, uint16_t port)
+{
+    memset(found, 0, sizeof *found);
+    found->address.ip4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = address};
+    found->length = sizeof found->address.ip4;
+}
+
+static void add6(struct th_endpoint *found, struct in6_addr address, uint32_t scope, uint16_t port)
+{
+    memset(found, 0, sizeof *found);
+    found->address.ip6 = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = address, .sin6_scope_id = scope};
+    found->length = sizeof found->address.ip6;
+}
+
+/* A number of an interface ("%eth0", "%2") behind an address; 0 if there is none. */
+static bool take_scope(char *host, uint32_t *scope)
+{
+    char *percent = strchr(host, '%');
+    *scope = 0;
+    if (percent == NULL)
+        return true;
+    *percent = '\0';
+    *scope = if_nametoindex(percent + 1);
+    if (*scope == 0)
+        *scope = (uint32_t)strtoul(percent + 1, NULL, 10);
+    return *scope != 0;
+}
+
+/* Both of a machine's own: the loopback, or every address there is. */
+static int find_own(int domain, bool is_loopback, uint16_t port, struct th_endpoint *found)
+{
+    struct in_addr own4 = {.s_addr = htonl(is_loopback ? INADDR_LOOPBACK : INADDR_ANY)};
+    int count = 0;
+    if (domain != AF_INET)
+        add6(&found[count++], is_loopback ? in6addr_loopback : in6addr_any, 0, port);
+    if (domain != AF_INET6)
+        add4(&found[count++], own4, port);
+    return count;
+}
+
+static int find_internet(const struct network *network, const char *text, struct th_endpoint *found)
+{
+    char host[256];
+    uint16_t port;
+    uint32_t scope;
+    struct in_addr address4;
+    struct in6_addr address6;
+    int count = 0;
+    if (!split(text, host, &port))
+        return -EINVAL;
+    if (host[0] == '\0' || strcmp(host, "localhost") == 0) {
+        count = find_own(network->domain, host[0] != '\0', port, found);
+    } else if (inet_pton(AF_INET, host, &address4) == 1) {
+        if (network->domain == AF_INET6)
+            return -EINVAL;
+        add4(&found[count++], address4, port);
+    } else {
+        bool has_scope = take_scope(host, &scope);
+        if (inet_pton(AF_INET6, host, &address6) != 1)
+            return -ENOENT;
+        if (network->domain == AF_INET || !has_scope)
+            return -EINVAL;
+        add6(&found[count++], address6, scope, port);
+    }
+    for (int i = 0; i < count; i++)
+        found[i].type = network->type;
+    return count;
+}
+
+int th_address_find(const char *network_name, const char *text, struct th_endpoint *found)
+{
+    const struct network *network = find_network(network_name);
+    if (network == NULL)
+        return -EINVAL;
+    return network->domain == AF_UNIX ? find_local(network, text, found) : find_internet(network, text, found);
+}
+
+static int print_local(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity)
+{
+    size_t bytes =
+        length > offsetof(struct sockaddr_un, sun_path) ? length - offsetof(struct sockaddr_un, sun_path) : 0;
+    if (bytes == 0)
+        return snprintf(to, capacity, "%s", "");
+    if (address->sun_path[0] == '\0')
+        return snprintf(to, capacity, "@%.*s", (int)bytes - 1, address->sun_path + 1);
+    return snprintf(to, capacity, "%.*s", (int)strnlen(address->sun_path, bytes), address->sun_path);
+}
+
+int th_address_print(const struct sockaddr *any, socklen_t length, char *to, size_t capacity)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    if (any->sa_family == AF_UNIX)
+        return print_local((const void *)any, length, to, capacity);
+    if (any->sa_family == AF_INET) {
+        const struct sockaddr_in *ip4 = (const void *)any;
+        (void)inet_ntop(AF_INET, &ip4->sin_addr, host, sizeof host);
+        return snprintf(to, capacity, "%s:%u", host, ntohs(ip4->sin_port));
+    }
+    if (any->sa_family != AF_INET6)
+        return -EAFNOSUPPORT;
+    const struct sockaddr_in6 *ip6 = (const void *)any;
+    (void)inet_ntop(AF_INET6, &ip6->sin6_addr, host, sizeof host);
+    if (ip6->sin6_scope_id != 0)
+        return snprintf(to, capacity, "[%s%%%u]:%u", host, ip6->sin6_scope_id, ntohs(ip6->sin6_port));
+    return snprintf(to, capacity, "[%s]:%u", host, ntohs(ip6->sin6_port));
+}

@@ -1,0 +1,36 @@
+/*
+ * Addresses as text, and what they mean: "127.0.0.1:80", "[::1%eth0]:80", ":80", "localhost:80", "/run/x.sock",
+ * "@abstract".
+ */
+#ifndef TH_IO_ADDRESS_H
+#define TH_IO_ADDRESS_H
+
+#include "base/compiler.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+union th_address {
+    struct sockaddr any;
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+    struct sockaddr_un local;
+};
+
+struct th_endpoint {
+    union th_address address;
+    socklen_t length;
+    int type; /* SOCK_STREAM, SOCK_DGRAM */
+};
+
+enum { TH_ENDPOINTS_MOST = 6 };
+
+/* The endpoints that an address stands for, those to try first in front. How many; -EINVAL: no such network, or not an
+ * address; -ENOENT: a name that nobody knows. */
+int th_address_find(const char *network, const char *text, struct th_endpoint *found);
+
+/* An address as text, cut at the capacity; its length. */
+int th_address_print(const struct sockaddr *address, socklen_t length, char *to, size_t capacity);
+
+#endif
