@@ -1,4 +1,5 @@
-/* What ends a wait for a file descriptor beside readiness: cancel, deadline, close, reset; and what is never lost by it. */
+/* What ends a wait for a file descriptor beside readiness: cancel, deadline, close, reset; and what is never lost by
+ * it. */
 #include "io/pairs.h"
 
 /* ---- Every call that waits, each on something that never comes ---- */
@@ -80,11 +81,16 @@ static const struct waiting_call {
     ssize_t (*call)(struct hopeless *on);
     enum on on;
 } calls[] = {
-    {"read", call_read, AN_EMPTY_PAIR},   {"readv", call_readv, AN_EMPTY_PAIR},
-    {"read_full", call_read_full, AN_EMPTY_PAIR}, {"recv", call_recv, AN_EMPTY_PAIR},
-    {"recvfrom", call_recvfrom, AN_EMPTY_PAIR}, {"accept", call_accept, A_LISTENER},
-    {"poll", call_poll, AN_EMPTY_PAIR},   {"write", call_write, A_FULL_PAIR},
-    {"send", call_send, A_FULL_PAIR},     {"sendfile", call_sendfile, A_FULL_PAIR},
+    {"read", call_read, AN_EMPTY_PAIR},
+    {"readv", call_readv, AN_EMPTY_PAIR},
+    {"read_full", call_read_full, AN_EMPTY_PAIR},
+    {"recv", call_recv, AN_EMPTY_PAIR},
+    {"recvfrom", call_recvfrom, AN_EMPTY_PAIR},
+    {"accept", call_accept, A_LISTENER},
+    {"poll", call_poll, AN_EMPTY_PAIR},
+    {"write", call_write, A_FULL_PAIR},
+    {"send", call_send, A_FULL_PAIR},
+    {"sendfile", call_sendfile, A_FULL_PAIR},
 };
 
 struct trial {
