@@ -7,6 +7,7 @@
 #define THRUM_H
 
 #include <thrum/base.h>
+#include <thrum/blocking.h>
 #include <thrum/deadline.h>
 #include <thrum/channel.h>
 #include <thrum/future.h>

@@ -10,6 +10,8 @@
 
 enum {
     SPARE_NS = 2000000000, /* after which a spare that nobody needed goes: longer than the pauses of a busy program */
+    SHORT_NS = 200000,     /* what was put aside and took less was put aside for nothing */
+    STILL_NS = 10000000,   /* after which a lane of hogs in which others wait lets one more run */
     NO_STACK_NS = 1000000, /* until a task for which there was no stack is tried again */
 };
 
@@ -19,7 +21,8 @@ void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads)
     crew->most = most_threads;
     crew->threads = permits;
     crew->lanes[TH_LANE_BLOCKING].most = spares > 5 * share ? spares - 4 * share : share;
-    crew->lanes[TH_LANE_HOGS].most = permits < spares ? permits : spares;
+    crew->hogs_least = permits < spares ? permits : spares;
+    crew->lanes[TH_LANE_HOGS].most = crew->hogs_least;
     crew->lanes[TH_LANE_USER].most = 2 * share;
     crew->lanes[TH_LANE_FILES].most = share;
     crew->lanes[TH_LANE_NAMES].most = share;
@@ -90,12 +93,13 @@ static void wake(struct th_worker *spare)
     (void)th_sys_futex_wake(&spare->sleep_word, 1);
 }
 
-bool th_crew_retake(struct th_worker *worker)
+bool th_crew_retake(struct th_worker *worker, uint32_t lane)
 {
     struct th_crew *crew = &worker->runtime->crew;
     struct th_worker *spare = NULL;
     uint32_t busy = TH_PERMIT_BUSY;
     th_lock_take(&crew->lock);
+    th_atomic32_store_relaxed(&worker->stuck_for, lane);
     if (crew->spares != NULL && th_atomic32_cas_relaxed(&worker->permit, &busy, TH_PERMIT_TAKEN)) {
         th_atomic32_store_relaxed(&crew->spares->permit, TH_PERMIT_BUSY);
         spare = call_spare(crew);
@@ -134,6 +138,7 @@ static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *w
         if (task == NULL)
             continue;
         (void)th_atomic32_sub_relaxed(&crew->waiting, 1);
+        th_atomicptr_store_relaxed(&task->home, NULL);
         lane->running++;
         worker->lane = kind;
         worker->next_lane = kind + 1;
@@ -149,6 +154,7 @@ void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, st
     struct th_worker *spare = NULL;
     th_lock_take(&crew->lock);
     th_queue_push_newest(&lane->queue, task);
+    th_atomicptr_store_relaxed(&task->home, lane); /* no worker: nobody takes it out to run it in place */
     (void)th_atomic32_add_relaxed(&crew->waiting, 1);
     bool has_room = lane->running < lane->most;
     if (has_room)
@@ -158,6 +164,20 @@ void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, st
         wake(spare);
     else if (has_room)
         th_monitor_notify(runtime);
+}
+
+bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
+{
+    struct th_crew *crew = &runtime->crew;
+    th_lock_take(&crew->lock);
+    bool waits = th_atomicptr_load_relaxed(&task->home) == &crew->lanes[kind];
+    if (waits) {
+        th_queue_remove(&crew->lanes[kind].queue, task);
+        th_atomicptr_store_relaxed(&task->home, NULL);
+        (void)th_atomic32_sub_relaxed(&crew->waiting, 1);
+    }
+    th_lock_leave(&crew->lock);
+    return waits;
 }
 
 static uint32_t less(uint32_t a, uint32_t b)
@@ -221,19 +241,81 @@ void th_crew_gone(struct th_worker *worker)
     th_lock_leave(&crew->lock);
 }
 
+void th_crew_adapt(struct th_crew *crew, int64_t now)
+{
+    struct th_lane *lane = &crew->lanes[TH_LANE_HOGS];
+    th_lock_take(&crew->lock);
+    th_hogs_fade(&crew->hogs, now);
+    if (th_queue_count(&lane->queue) == 0 || lane->running < lane->most) {
+        crew->grown_at = now;
+        if (lane->running <= crew->hogs_least)
+            lane->most = crew->hogs_least;
+    } else if (now - crew->grown_at > STILL_NS && lane->most < (crew->most - crew->hogs_least) / 2) {
+        crew->grown_at = now;
+        lane->most++;
+    }
+    th_lock_leave(&crew->lock);
+}
+
 /* ---- A worker without a permit ---- */
+
+enum verdict { NOTHING, GOT_STUCK, WAS_SHORT };
+
+/* What is to be said of the task that this worker leaves; gives up its place in a lane. */
+static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    if (th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_TAKEN) {
+        th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
+        *lane = th_atomic32_load_relaxed(&worker->stuck_for);
+        return *lane != TH_LANES ? GOT_STUCK : NOTHING;
+    }
+    *lane = worker->lane;
+    if (*lane == TH_LANES)
+        return NOTHING;
+    worker->lane = TH_LANES;
+    th_lock_take(&crew->lock);
+    crew->lanes[*lane].running--;
+    th_lock_leave(&crew->lock);
+    if (*lane > TH_LANE_HOGS)
+        return NOTHING;
+    return th_sys_now() - worker->aside_since < SHORT_NS ? WAS_SHORT : GOT_STUCK;
+}
+
+void th_crew_task_ended(struct th_worker *worker, th_task_fn fn, bool was_one_dispatch)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    uint32_t lane;
+    enum verdict verdict = leave_place(worker, &lane);
+    if (verdict == NOTHING || !was_one_dispatch)
+        return;
+    th_lock_take(&crew->lock);
+    if (verdict == GOT_STUCK)
+        th_hogs_blame(&crew->hogs, fn, lane);
+    else
+        th_hogs_praise(&crew->hogs, fn);
+    th_lock_leave(&crew->lock);
+}
+
+static void remember(struct th_task *task, enum verdict verdict, uint32_t lane)
+{
+    if (verdict == GOT_STUCK) {
+        task->flags &= ~(uint32_t)(TH_TASK_STUCK | TH_TASK_WAS_SHORT);
+        task->flags |= lane == TH_LANE_HOGS ? TH_TASK_HOGS : TH_TASK_BLOCKS;
+    } else if (verdict == WAS_SHORT && (task->flags & TH_TASK_WAS_SHORT) != 0) {
+        task->flags &= ~(uint32_t)(TH_TASK_STUCK | TH_TASK_WAS_SHORT);
+    } else if (verdict == WAS_SHORT) {
+        task->flags |= TH_TASK_WAS_SHORT;
+    }
+}
 
 void th_crew_leave_task(struct th_worker *worker)
 {
-    struct th_crew *crew = &worker->runtime->crew;
-    if (th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_TAKEN)
-        th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
-    if (worker->lane == TH_LANES)
-        return;
-    th_lock_take(&crew->lock);
-    crew->lanes[worker->lane].running--;
-    th_lock_leave(&crew->lock);
-    worker->lane = TH_LANES;
+    struct th_fiber *self = th_fiber_self();
+    uint32_t lane;
+    enum verdict verdict = leave_place(worker, &lane);
+    if (self != NULL && self->task != NULL)
+        remember(self->task, verdict, lane);
 }
 
 /* All of a queue, newest first, in front of a chain. */
@@ -316,6 +398,9 @@ static void sleep_as_spare(struct th_worker *worker)
     int64_t until = retire_at(worker);
     /* It may have been this worker that ended the last task. */
     th_runtime_stop_if_drained(worker->runtime);
+    /* Or that ran the last task which did not wait. */
+    if (worker->runtime->judge_rest != NULL)
+        (void)worker->runtime->judge_rest(worker->runtime);
     while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
         if (th_sys_futex_wait(&worker->sleep_word, 0, until) != -ETIMEDOUT)
             continue;
@@ -328,6 +413,7 @@ static void sleep_as_spare(struct th_worker *worker)
 
 static void run_aside(struct th_worker *worker, struct th_task *task)
 {
+    worker->aside_since = th_sys_now();
     th_worker_enter(worker);
     th_worker_switch(&worker->thread.host, task);
     if (TH_UNLIKELY(worker->is_starved)) {

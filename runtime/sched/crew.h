@@ -41,6 +41,7 @@
 #define TH_SCHED_CREW_H
 
 #include "base/lock.h"
+#include "sched/hogs.h"
 #include "sched/queue.h"
 
 struct thrum_runtime;
@@ -69,12 +70,18 @@ struct th_crew {
     struct th_worker *retired;      /* l: without a thread, to be used again */
     struct th_lane lanes[TH_LANES]; /* l */
     th_atomic32 waiting;            /* a: tasks in lanes */
+    int64_t grown_at;               /* l: when the hogs' lane got wider, or had nobody waiting */
+    uint32_t hogs_least;            /* c: how narrow it gets again */
+    struct th_hogs hogs;            /* what got stuck before */
     th_atomic64 detached;           /* a: times that a permit was taken, ever */
 };
 
 void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads);
 
-/* The worker's own thread, guard held, at a pick without a permit: it has left what it ran. */
+/* The worker's own thread, without a permit: a fresh task has ended here, and whether its run was one dispatch. Before
+ * the pick that follows. */
+void th_crew_task_ended(struct th_worker *worker, th_task_fn fn, bool was_one_dispatch);
+/* The same, guard held, at a pick: it has left what it ran. */
 void th_crew_leave_task(struct th_worker *worker);
 
 /* A worker's host, without a permit: hands on what it has and serves the lanes, or sleeps, until it is given a permit,
@@ -87,9 +94,15 @@ void th_crew_hand_on(struct th_worker *worker);
 /* Any thread: a task that is ready, or fresh, runs aside as soon as its lane has room. */
 void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
 
+/* Takes it back: false if it has begun. */
+bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
+
 /* The monitor's: takes a worker's permit for a spare; false if there is no spare, or the worker has no permit or has
  * gone idle. */
-bool th_crew_retake(struct th_worker *worker);
+bool th_crew_retake(struct th_worker *worker, uint32_t lane); /* where such tasks belong; TH_LANES: nowhere */
+
+/* The monitor's, at each look: what is known fades, and a lane of hogs that does not move gets wider. */
+void th_crew_adapt(struct th_crew *crew, int64_t now);
 
 /* The monitor's: how many more threads could be of use now. *is_full: and there is no room for them. */
 uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full);

@@ -231,6 +231,9 @@ static bool should_retake(const struct th_worker *worker, enum finding finding, 
     return look->has_outside || look->has_backlog || !look->has_idle;
 }
 
+static const uint32_t lanes[] = {
+    [FINE] = TH_LANES, [ENGAGED] = TH_LANES, [HOGGING] = TH_LANE_HOGS, [BLOCKED] = TH_LANE_BLOCKING};
+
 static void judge_workers(struct thrum_runtime *runtime, struct look *look)
 {
     uint32_t made = th_runtime_made(runtime);
@@ -242,7 +245,7 @@ static void judge_workers(struct thrum_runtime *runtime, struct look *look)
         if (!should_retake(worker, finding, look))
             continue;
         look->stuck++;
-        look->detached += th_crew_retake(worker);
+        look->detached += th_crew_retake(worker, lanes[finding]);
     }
 }
 
@@ -320,13 +323,14 @@ static void look_round(struct thrum_runtime *runtime)
     fire_timers(runtime, look.now);
     survey(runtime, &look);
     judge_workers(runtime, &look);
+    th_crew_adapt(&runtime->crew, look.now);
     uint32_t hired = hire_for(runtime, &look);
     if (look.detached > 0 || hired > 0)
         monitor->span_ns = FIRST_NS;
     else
         monitor->span_ns = monitor->span_ns * 2 < MOST_NS ? monitor->span_ns * 2 : MOST_NS;
     monitor->quiet_looks = all_sleep(runtime) ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS)
+    if (monitor->quiet_looks < QUIET_LOOKS || th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
         sleep_short(runtime, look.now);
     else
         sleep_long(runtime);

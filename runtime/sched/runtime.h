@@ -73,6 +73,8 @@ struct thrum_runtime {
     th_atomic32 phase;          /* a: enum th_phase */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);
+    /* c: asked by a worker that goes to sleep without end: true if there is something to do after all; task/ too. */
+    bool (*judge_rest)(struct thrum_runtime *runtime);
 
     struct th_lock gate; /* held until all threads are started */
 
@@ -83,10 +85,12 @@ struct thrum_runtime {
     th_atomic64 foreign_spawned;             /* a */
     struct th_roster roots[TH_ROOT_ROSTERS]; /* of tasks without a group, by their number */
     struct th_posts *posts;                  /* c: task/'s */
-    th_atomicptr poll_source;                /* a: struct th_poll_source; NULL until an fd is waited for */
-    th_atomic32 untaken;                     /* a: failures that nobody looked at */
-    th_atomic32 visitors;                    /* a: TH_VISITOR each, and 1 when the end waits for them */
-    struct th_records records;               /* under its own lock */
+    th_atomicptr poll_source;     /* a: struct th_poll_source; NULL until somebody waits for a file descriptor */
+    th_atomic32 untaken;          /* a: failures that nobody looked at */
+    th_atomic32 visitors;         /* a: TH_VISITOR each, and 1 when the end waits for them */
+    th_atomic32 is_known_outside; /* a: somebody may have its address, and post from anywhere */
+    th_atomic32 deadlocks;        /* a: 1: all tasks waited for each other */
+    struct th_records records;    /* under its own lock */
 };
 
 TH_INLINE struct th_poll_source *th_runtime_poll_source(const struct thrum_runtime *runtime)

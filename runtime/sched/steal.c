@@ -246,7 +246,10 @@ static bool has_outside_work(struct th_worker *worker)
 /* The same before a sleep without end: its deadline is the worker's own alone. */
 static bool must_stay_awake(struct th_worker *worker)
 {
-    return has_outside_work(worker) || th_idle_needs_napper(worker->runtime);
+    struct thrum_runtime *runtime = worker->runtime;
+    return has_outside_work(worker) || th_idle_needs_napper(runtime) ||
+           (runtime->judge_rest != NULL && th_idle_sleeping(&runtime->idle) == runtime->worker_count &&
+            runtime->judge_rest(runtime));
 }
 
 /* The napper fires what others have no time for. */

@@ -215,13 +215,33 @@ static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
     return task != NULL ? task : pick_next(worker);
 }
 
-struct th_task *th_worker_pick(struct th_worker *worker)
+static struct th_task *pick(struct th_worker *worker)
 {
     uint32_t number = th_atomic32_load_relaxed(&worker->dispatches) + 1;
     th_atomic32_store_relaxed(&worker->dispatches, number);
     if (TH_UNLIKELY((int32_t)(number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
         return pick_otherwise(worker);
     return pick_next(worker);
+}
+
+/* The lane for a task that got stuck before, or whose function did; -1: none. */
+static int lane_for(const struct th_worker *worker, const struct th_task *task)
+{
+    const struct th_hogs *hogs = &worker->runtime->crew.hogs;
+    if (TH_UNLIKELY((task->flags & TH_TASK_STUCK) != 0))
+        return (task->flags & TH_TASK_HOGS) != 0 ? TH_LANE_HOGS : TH_LANE_BLOCKING;
+    if (task->fiber == NULL && TH_UNLIKELY(th_atomic32_load_relaxed(&hogs->known) != 0))
+        return th_hogs_lane_of(hogs, task->fn);
+    return -1;
+}
+
+struct th_task *th_worker_pick(struct th_worker *worker)
+{
+    struct th_task *task;
+    int lane = -1;
+    while ((task = pick(worker)) != NULL && TH_UNLIKELY((lane = lane_for(worker, task)) >= 0))
+        th_crew_put_aside(worker->runtime, (enum th_lane_kind)lane, task);
+    return task;
 }
 
 /* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */
@@ -246,8 +266,14 @@ static struct th_fiber *run_tasks(void *arg)
     struct th_task *next;
     (void)arg;
     for (;;) {
+        const struct th_worker *first = worker;
+        th_task_fn fn = self->task->fn;
+        uint32_t number = th_atomic32_load_relaxed(&worker->dispatches);
         worker->runtime->execute(worker, self->task);
+        self->task = NULL; /* its record may be another task's already */
         worker = th_worker_of(self);
+        if (TH_UNLIKELY(!th_worker_has_permit(worker)))
+            th_crew_task_ended(worker, fn, first == worker && number == th_atomic32_load_relaxed(&worker->dispatches));
         th_worker_enter(worker);
         next = th_worker_pick(worker);
         if (next == NULL || next->fiber != NULL)

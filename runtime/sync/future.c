@@ -34,6 +34,7 @@
 #include "base/panic.h"
 #include "base/sys.h"
 #include "task/await.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <string.h>
@@ -244,6 +245,8 @@ int thrum_future_state(const thrum_future *future)
     return seen >= OVER ? (int)(seen - (OVER - 1)) : THRUM_FUTURE_PENDING;
 }
 
+static const struct th_wait_kind future_kind = {.name = "future"};
+
 static void hang(struct thrum_future *future, struct th_future_wait *wait)
 {
     wait->next = NULL;
@@ -271,7 +274,9 @@ static int wait_for(struct thrum_future *future, thrum_time when)
     }
     hang(future, &wait);
     leave(future);
+    th_waiting_begin(&future_kind, future);
     code = th_await(&wait.waiter, when);
+    th_waiting_end();
     if (TH_MUTANT(future_wait_leaves_its_node) && code != TH_WAKE_PLAIN)
         return -ETIMEDOUT;
     /* Woken by the setter it cannot be entered any more; otherwise it may still be set meanwhile. */

@@ -1,6 +1,8 @@
 /* Functions side by side, as groups of tasks. */
 #include <thrum/gather.h>
 
+#include <thrum/deadline.h>
+
 #include "base/atomic.h"
 
 #include <errno.h>
@@ -50,7 +52,7 @@ static int run_all(struct gathering *gathering, size_t count, thrum_fn run)
 
 static int gather(thrum_work works[], size_t count, enum thrum_policy policy)
 {
-    struct gathering gathering = {.group = THRUM_GROUP_WITH(policy), .works = works};
+    struct gathering gathering = {.group = THRUM_GROUP_WITH((uint16_t)policy), .works = works};
     return run_all(&gathering, count, run_work);
 }
 
@@ -80,8 +82,13 @@ int thrum_race(thrum_work works[], size_t count, size_t *winner)
 int thrum_shield(thrum_fn fn, void *arg)
 {
     thrum_task *task;
+    thrum_scope scope;
     size_t index;
-    int code = thrum_task_start(&task, NULL, NULL, fn, arg), result = 0;
+    int result = 0;
+    /* The task is to have no deadline of the caller's. */
+    thrum_shield_begin(&scope, THRUM_FOREVER);
+    int code = thrum_task_start(&task, NULL, NULL, fn, arg);
+    (void)thrum_scope_end(&scope);
     if (code < 0)
         return code;
     /* Not by a join alone, which would run it on this stack, and could not return before it. */

@@ -23,6 +23,7 @@
 
 #include "base/latch.h"
 #include "task/await.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,12 +53,16 @@ static void wake(struct th_waiter **side)
     *side = NULL;
 }
 
+static const struct th_wait_kind generator_kind = {.name = "the other side of generator"};
+
 /* Waits as a side until the other one wakes it; latch held on entry and on return. */
 static int await_other(struct thrum_generator *generator, struct th_waiter **side, struct th_waiter *waiter)
 {
     *side = waiter;
     leave_latch(generator);
+    th_waiting_begin(&generator_kind, generator);
     int code = th_await(waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     take_latch(generator);
     *side = NULL;
     return code;

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "task/await.h"
 #include "task/life.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -96,6 +97,8 @@ static bool give(struct thrum_wait *wait, size_t *index)
     return true;
 }
 
+static const struct th_wait_kind tasks_kind = {.name = "the first of several tasks to end, by"};
+
 /* Waits until the queue is not empty, or something else ends the wait; lock held on entry and on return. */
 static int wait_for_one(struct thrum_wait *wait)
 {
@@ -105,7 +108,9 @@ static int wait_for_one(struct thrum_wait *wait)
         return code;
     wait->waiter = &waiter;
     th_lock_leave(&wait->lock);
+    th_waiting_begin(&tasks_kind, wait);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     th_lock_take(&wait->lock);
     wait->waiter = NULL;
     return code;

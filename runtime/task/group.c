@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "task/life.h"
 #include "task/scope.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -111,6 +112,8 @@ static bool is_complete_though_late(struct thrum_group *group)
     return true;
 }
 
+static const struct th_wait_kind group_kind = {.name = "the tasks of group"};
+
 /* Waits for children that others have begun; guard held on entry. When the deadline comes they are cancelled, and
  * waited for all the same. */
 static void wait_for_others(struct th_task *self, struct thrum_group *group, uint32_t ends)
@@ -172,7 +175,9 @@ int thrum_group_wait(thrum_group *group)
         struct th_task *child =
             has_room && th_worker_has_permit(worker) ? find_fresh_child(group, self->task, worker, ends) : NULL;
         if (child == NULL) {
+            th_waiting_begin(&group_kind, group);
             wait_for_others(self->task, group, ends);
+            th_waiting_end();
             break;
         }
         th_worker_remove_fresh(worker, child);

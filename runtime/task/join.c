@@ -1,5 +1,6 @@
 /* Handles: join, hold, drop, ask, be called. */
 #include "task/life.h"
+#include "task/waiting.h"
 
 #include "base/sys.h"
 
@@ -38,6 +39,13 @@ static bool run_if_fresh(struct th_fiber *self, struct th_task *task)
     return is_here;
 }
 
+static struct th_task *owner_of_end(const void *task)
+{
+    return (struct th_task *)(uintptr_t)task;
+}
+
+static const struct th_wait_kind join_kind = {"task", owner_of_end};
+
 /* 0 once the task has ended; or why the caller cannot wait for that. */
 static int wait_for_end(struct th_task *task)
 {
@@ -50,7 +58,9 @@ static int wait_for_end(struct th_task *task)
         th_await_abandon(&waiter);
         return 0;
     }
+    th_waiting_begin(&join_kind, task);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     /* A task that has ended just now counts: a finished wait reports its result. */
     return code < 0 && th_done_remove(task, &node) ? code : 0;
 }

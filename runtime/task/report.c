@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 
 /* The name given at the start, or the function's, if the program lets its symbols be seen. */
 static const char *name_of(const struct th_task *task)
@@ -19,6 +20,15 @@ static const char *name_of(const struct th_task *task)
     if (dladdr((void *)(uintptr_t)task->fn, &info) != 0 && info.dli_sname != NULL)
         return info.dli_sname;
     return NULL;
+}
+
+void th_report_name(const struct th_task *task, char name[TH_REPORT_NAME_BYTES])
+{
+    const char *found = name_of(task);
+    if (found != NULL)
+        (void)snprintf(name, TH_REPORT_NAME_BYTES, "%s", found);
+    else
+        (void)snprintf(name, TH_REPORT_NAME_BYTES, "function at %p", (void *)(uintptr_t)task->fn);
 }
 
 void th_report_untaken(const struct th_task *task)

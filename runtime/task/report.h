@@ -12,6 +12,11 @@ struct thrum_runtime;
 
 enum { TH_REPORTS_MOST = 10 }; /* lines about untaken failures of one runtime; then a total at its end */
 
+enum { TH_REPORT_NAME_BYTES = 64 };
+
+/* A task's name, its function's, or that one's address; cut. */
+void th_report_name(const struct th_task *task, char name[TH_REPORT_NAME_BYTES]);
+
 /* A task has failed, and nobody took the result or will. */
 void th_report_untaken(const struct th_task *task);
 

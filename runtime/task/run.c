@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "sched/idle.h"
 #include "task/call.h"
+#include "task/deadlock.h"
 #include "task/life.h"
 #include "task/post.h"
 #include "task/report.h"
@@ -148,6 +149,7 @@ static struct thrum_runtime *make_runtime(const struct settings *settings)
     }
     *runtime = (struct thrum_runtime){
         .workers = (struct th_worker **)(void *)(runtime + 1), .execute = th_task_execute, .posts = posts};
+    runtime->judge_rest = th_deadlock_judge;
     runtime->monitor.slice_ns = (int64_t)settings->slice_us * 1000;
     th_posts_init(posts);
     th_records_init(&runtime->records);
@@ -257,6 +259,8 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
     code = open_runtime(&settings, &runtime);
     if (code == 0) {
         code = run(runtime, &main_task);
+        if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
+            code = -EDEADLK;
         th_report_at_end(runtime);
         close_runtime(runtime);
     }

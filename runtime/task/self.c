@@ -34,7 +34,11 @@ const char *thrum_self_name(void)
 thrum_runtime *thrum_runtime_current(void)
 {
     const struct th_task *self = th_task_self();
-    return self != NULL ? self->runtime : NULL;
+    if (self == NULL)
+        return NULL;
+    if (th_atomic32_load_relaxed(&self->runtime->is_known_outside) == 0)
+        th_atomic32_store_relaxed(&self->runtime->is_known_outside, 1);
+    return self->runtime;
 }
 
 unsigned thrum_workers(void)

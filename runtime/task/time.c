@@ -24,7 +24,8 @@ int thrum_sleep_until(thrum_time when)
         th_sys_sleep_until(when);
         return 0;
     }
-    code = th_await(&waiter, when);
+    /* Who sleeps for ever still waits for time, and not for others who could be found missing (task/deadlock.h). */
+    code = th_await(&waiter, when < THRUM_FOREVER ? when : THRUM_FOREVER - 1);
     return code < 0 ? code : 0;
 }
 

@@ -300,3 +300,138 @@ TEST(wait_each_gives_every_task_once)
 {
     run_on_each_count(wait_for_many);
 }
+
+/* ---- Cancels ---- */
+
+struct shielded {
+    thrum_future go;
+    th_atomic32 has_begun, has_ended;
+    int code;
+};
+
+static int wait_to_go(void *arg)
+{
+    struct shielded *shielded = arg;
+    flag_set(&shielded->has_begun);
+    int code = thrum_future_wait(&shielded->go, NULL);
+    CHECK(!thrum_cancelled());
+    flag_set(&shielded->has_ended);
+    return code;
+}
+
+static int shield_it(void *arg)
+{
+    struct shielded *shielded = arg;
+    shielded->code = thrum_shield(wait_to_go, shielded);
+    return shielded->code;
+}
+
+static int cancel_the_shielder(void *arg)
+{
+    struct shielded shielded = {.go = THRUM_FUTURE_INIT};
+    thrum_task *task;
+    int result;
+    (void)arg;
+    CHECK_EQ(thrum_task_start(&task, NULL, NULL, shield_it, &shielded), 0);
+    flag_wait(&shielded.has_begun);
+    thrum_task_cancel(task);
+    CHECK_EQ(thrum_join(task, &result), 0);
+    CHECK_EQ(result, -ECANCELED);
+    CHECK(!flag_is_set(&shielded.has_ended));
+    CHECK_EQ(thrum_future_set(&shielded.go, NULL), 0);
+    flag_wait(&shielded.has_ended);
+    return 0;
+}
+
+TEST(a_shielded_function_goes_on_when_its_caller_is_cancelled)
+{
+    run_on_each_count(cancel_the_shielder);
+}
+
+static int shield_late(void *arg)
+{
+    struct shielded *shielded = arg;
+    int code = 0;
+    THRUM_TIMEOUT(THRUM_MS(1)) code = thrum_shield(wait_to_go, shielded);
+    return code;
+}
+
+static int shield_under_a_deadline(void *arg)
+{
+    struct shielded shielded = {.go = THRUM_FUTURE_INIT};
+    (void)arg;
+    CHECK_EQ(shield_late(&shielded), -ETIMEDOUT);
+    CHECK_EQ(thrum_future_set_result(&shielded.go, 3), 0);
+    flag_wait(&shielded.has_ended);
+    return 0;
+}
+
+TEST(a_shielded_function_has_no_deadline_of_its_callers)
+{
+    run_on_each_count(shield_under_a_deadline);
+}
+
+static int await_future(void *arg)
+{
+    return thrum_future_wait(arg, NULL);
+}
+
+static int gather_two(void *arg)
+{
+    thrum_work works[] = {THRUM_WORK(await_future, arg), THRUM_WORK(await_future, arg)};
+    int code = thrum_gather(works, 2);
+    CHECK(works[0].result == -ECANCELED || works[0].result == code); /* the first failure cancels the other */
+    CHECK(works[1].result == -ECANCELED || works[1].result == code);
+    return code;
+}
+
+static int cancel_a_gather(void *arg)
+{
+    thrum_future never = THRUM_FUTURE_INIT;
+    thrum_task *task;
+    int result, code = 0;
+    (void)arg;
+    CHECK_EQ(thrum_task_start(&task, NULL, NULL, gather_two, &never), 0);
+    thrum_yield();
+    thrum_task_cancel(task);
+    CHECK_EQ(thrum_join(task, &result), 0);
+    CHECK_EQ(result, -ECANCELED);
+    THRUM_TIMEOUT(THRUM_MS(1)) code = gather_two(&never);
+    CHECK_EQ(code, -ETIMEDOUT);
+    return 0;
+}
+
+TEST(a_gather_ends_with_its_callers_cancel_and_deadline)
+{
+    run_on_each_count(cancel_a_gather);
+}
+
+static int any_of_three(void *arg)
+{
+    struct three *three = arg;
+    size_t index;
+    return thrum_wait_any(three->tasks, 3, &index);
+}
+
+static int cancel_a_wait_for_any(void *arg)
+{
+    struct three three;
+    thrum_task *task;
+    int result;
+    (void)arg;
+    start_three(&three);
+    for (int i = 0; i < fewer(200, 20); i++) {
+        CHECK_EQ(thrum_task_start(&task, NULL, NULL, any_of_three, &three), 0);
+        thrum_yield();
+        thrum_task_cancel(task);
+        CHECK_EQ(thrum_join(task, &result), 0);
+        CHECK_EQ(result, -ECANCELED);
+    }
+    join_three(&three);
+    return 0;
+}
+
+TEST(a_wait_for_any_that_is_cancelled_leaves_the_tasks_alone)
+{
+    run_on_each_count(cancel_a_wait_for_any);
+}

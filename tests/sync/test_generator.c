@@ -135,3 +135,82 @@ TEST(a_generator_needs_a_task)
     CHECK_EQ(thrum_generator_next(&numbers, &number), -EPERM);
     CHECK_EQ(thrum_generator_close(&numbers), 0);
 }
+
+/* ---- Cancels and deadlines ---- */
+
+static int yield_late(thrum_generator *generator, void *arg)
+{
+    int number = 5;
+    flag_wait(arg); /* does not see that it is cancelled */
+    return thrum_generator_yield(generator, &number);
+}
+
+static int be_late(void *arg)
+{
+    th_atomic32 go = TH_ATOMIC_INIT(0);
+    thrum_generator late = THRUM_GENERATOR(yield_late, &go, sizeof(int));
+    int number = 0, code = 0;
+    (void)arg;
+    THRUM_TIMEOUT(THRUM_MS(1)) code = thrum_generator_next(&late, &number);
+    CHECK_EQ(code, -ETIMEDOUT);
+    CHECK_EQ(number, 0);
+    flag_set(&go);
+    /* The producer was begun under the deadline, and has it too; unless it comes to know of the close first. */
+    code = thrum_generator_close(&late);
+    CHECK(code == -ETIMEDOUT || code == 0);
+    return 0;
+}
+
+TEST(a_next_ends_with_its_deadline_and_so_does_the_producer)
+{
+    run_on_each_count(be_late);
+}
+
+struct relay {
+    struct source source;
+    uint64_t seed;
+    th_atomic32 received;
+};
+
+/* Iterates until it is cancelled; what it has received is what was yielded, in order, whatever was cancelled. */
+static int iterate_until_cancelled(void *arg)
+{
+    struct relay *relay = arg;
+    thrum_generator numbers = THRUM_GENERATOR(count_from_to, &relay->source, sizeof(int));
+    int number, code;
+    while ((code = thrum_generator_next(&numbers, &number)) == 1) {
+        CHECK_EQ(number, (int)count_of(&relay->received));
+        count_up(&relay->received);
+    }
+    CHECK(code == -ECANCELED || code == 0);
+    int closed = thrum_generator_close(&numbers);
+    CHECK(closed == 0 || closed == -ECANCELED);
+    CHECK_EQ(count_of(&relay->source.ended), count_of(&relay->source.begun) > 0 ? 1 : count_of(&relay->source.ended));
+    CHECK_LE(count_of(&relay->received), count_of(&relay->source.begun));
+    return 0;
+}
+
+static int cancel_at_random(void *arg)
+{
+    struct th_random random;
+    th_random_init(&random, *(uint64_t *)arg);
+    for (int i = 0; i < fewer(2000, 50); i++) {
+        struct relay relay = {.source = {.to = 50}};
+        thrum_task *task;
+        CHECK_EQ(thrum_task_start(&task, NULL, NULL, iterate_until_cancelled, &relay), 0);
+        for (uint32_t turns = th_random_below(&random, 40); turns > 0; turns--)
+            thrum_yield();
+        thrum_task_cancel(task);
+        int result;
+        CHECK_EQ(thrum_join(task, &result), 0);
+        CHECK_EQ(result, 0);
+    }
+    return 0;
+}
+
+TEST(generators_that_are_cancelled_at_any_time_lose_nothing)
+{
+    uint64_t seed = kit_seed();
+    FOR_EACH_WORKER_COUNT(workers)
+    run_on(workers, cancel_at_random, &seed);
+}

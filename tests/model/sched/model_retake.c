@@ -122,7 +122,7 @@ static void finish(void)
 static void retake_first(void *arg)
 {
     (void)arg;
-    (void)th_crew_retake(&workers[0]);
+    (void)th_crew_retake(&workers[0], TH_LANES);
 }
 
 MODEL(retake_against_return, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE, .early = MODEL_NONE)
@@ -140,9 +140,9 @@ MODEL(retake_against_return, .preemptions = 2, .stale = 1, .spurious = MODEL_NON
 static void retake_in_turn(void *arg)
 {
     (void)arg;
-    (void)th_crew_retake(&workers[0]);
-    (void)th_crew_retake(&workers[1]);
-    (void)th_crew_retake(&workers[0]);
+    (void)th_crew_retake(&workers[0], TH_LANES);
+    (void)th_crew_retake(&workers[1], TH_LANES);
+    (void)th_crew_retake(&workers[0], TH_LANES);
 }
 
 MODEL(retake_against_a_second_one, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE, .early = MODEL_NONE)
@@ -162,7 +162,7 @@ static void leave_and_be_retaken(void *arg)
 {
     (void)arg;
     left = 1;
-    (void)th_crew_retake(&workers[0]);
+    (void)th_crew_retake(&workers[0], TH_LANES);
 }
 
 MODEL(a_permit_passes_on_what_was_left, .preemptions = 3)

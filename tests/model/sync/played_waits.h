@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "model/model.h"
 #include "task/await.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -67,6 +68,16 @@ static void cancel_thread(void *arg)
 TH_UNUSED static void end_cancel(void)
 {
     th_atomic32_store_relaxed(&cancelled[th_model_self()], 0);
+}
+
+void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
+{
+    (void)kind;
+    (void)object;
+}
+
+void th_waiting_end(void)
+{
 }
 
 /* What comes after a wait lies where its node has been. */

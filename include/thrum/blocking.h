@@ -1,0 +1,33 @@
+/*
+ * Calls that block, and computations that last: hints. None is needed, a task that gets stuck is found and its worker
+ * replaced; with them nothing has to be found.
+ */
+#ifndef THRUM_BLOCKING_H
+#define THRUM_BLOCKING_H
+
+#include <thrum/task.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Runs fn(arg) on a thread that holds up nobody, as a task of its own, and waits for it. Its result; -ENOMEM;
+ * -ECANCELED or -ETIMEDOUT if the caller's scope ends before fn has begun: then it never does. Once begun it is waited
+ * for. At most a quarter of the threads of THRUM_MAX_THREADS serve such calls, in the order of the calls. May switch.
+ * Outside of tasks it just calls fn(arg).
+ */
+THRUM_API int thrum_blocking(thrum_fn fn, void *arg);
+
+/* Lets others run if the caller has run for long and somebody has noticed: for loops that compute. A load or two when
+ * nothing is due. May switch. Does nothing outside of tasks. */
+THRUM_API void thrum_yield_if_due(void);
+
+/* How often a worker was replaced because its task blocked or computed for long, in the calling task's runtime; 0
+ * outside of tasks. Never switches. */
+THRUM_API uint64_t thrum_stalls(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+#include "sched/rest.h"
+
+#include "sched/idle.h"
+#include "sched/worker.h"
+
+/* A worker that has no stack for its fresh tasks sleeps with them in its queue. */
+static bool has_something_to_do(const struct th_worker *worker)
+{
+    return th_timers_next(&worker->timers) != INT64_MAX ||
+           th_queue_count(&worker->fresh) + th_queue_count(&worker->ready) > 0;
+}
+
+static bool all_holders_sleep(struct thrum_runtime *runtime)
+{
+    uint32_t counts = th_atomic32_add_acqrel(&runtime->idle.counts, 0); /* [S1] */
+    return counts >> 16 == runtime->worker_count;
+}
+
+/* Nobody without a permit is in a task, or about to be. */
+static bool all_others_are_spares(struct thrum_runtime *runtime)
+{
+    struct th_crew *crew = &runtime->crew;
+    th_lock_take(&crew->lock);
+    bool they_are =
+        crew->threads - crew->spare_count == runtime->worker_count && th_atomic32_load_relaxed(&crew->waiting) == 0;
+    th_lock_leave(&crew->lock);
+    return they_are;
+}
+
+bool th_rest_is_reached(struct thrum_runtime *runtime)
+{
+    if (!all_holders_sleep(runtime) || th_runtime_poll_source(runtime) != NULL || !all_others_are_spares(runtime))
+        return false;
+    uint32_t made = th_runtime_made(runtime);
+    for (uint32_t i = 0; i < made; i++) {
+        if (has_something_to_do(runtime->workers[i]))
+            return false;
+    }
+    if (th_runtime_is_drained(runtime))
+        return false;
+    /* Whoever was awake when the queues were looked at is seen here. */
+    return all_holders_sleep(runtime) && all_others_are_spares(runtime) && th_inject_is_empty(&runtime->inject);
+}
+
+uint32_t th_rest_threads(struct thrum_runtime *runtime)
+{
+    th_lock_take(&runtime->crew.lock);
+    uint32_t threads = runtime->crew.threads + runtime->monitor.is_running;
+    th_lock_leave(&runtime->crew.lock);
+    return threads;
+}

@@ -1,0 +1,93 @@
+#include "task/aside.h"
+
+#include "task/await.h"
+#include "task/life.h"
+
+#include <errno.h>
+
+enum { RUNNING, AWAITED, DONE };
+
+struct call {
+    thrum_fn fn;
+    void *arg;
+    int result;
+    th_atomic32 state; /* a */
+    struct th_waiter first, second;
+};
+
+static int run_call(void *arg)
+{
+    struct call *call = arg;
+    struct th_waiter first = {.task = call->first.task, .epoch = call->first.epoch};
+    call->result = call->fn(call->arg);
+    if (th_atomic32_exchange_acqrel(&call->state, DONE) == AWAITED) /* [BL1] */
+        (void)th_await_wake(&call->second, TH_WAKE_PLAIN);
+    else
+        (void)th_await_wake(&first, TH_WAKE_PLAIN);
+    return 0;
+}
+
+/* The scope has ended, the call has begun: its memory is here, so its end must be waited for. */
+static void wait_firmly(struct call *call)
+{
+    uint32_t running = RUNNING;
+    th_await_begin_firmly(&call->second);
+    if (th_atomic32_cas_acqrel(&call->state, &running, AWAITED)) /* [BL1] */
+        (void)th_await(&call->second, TH_SYS_FOREVER);
+    else
+        th_await_abandon(&call->second);
+}
+
+int th_blocking_run(enum th_lane_kind lane, thrum_fn fn, void *arg)
+{
+    struct th_fiber *self = th_fiber_self();
+    if (self == NULL || !th_worker_of(self)->runtime->monitor.is_running)
+        return fn(arg);
+    struct call call = {.fn = fn, .arg = arg};
+    struct th_worker *worker = th_worker_of(self);
+    struct thrum_runtime *runtime = worker->runtime;
+    int code = th_await_begin(&call.first);
+    if (code < 0)
+        return code;
+    struct th_task *task = th_task_make(worker, run_call, &call);
+    if (task == NULL) {
+        th_await_abandon(&call.first);
+        return -ENOMEM;
+    }
+    th_worker_count(&worker->spawned);
+    th_crew_put_aside(runtime, lane, task);
+    code = th_await(&call.first, TH_SYS_FOREVER);
+    if (code >= 0)
+        return call.result;
+    if (!th_crew_take_back(runtime, lane, task)) {
+        wait_firmly(&call);
+        return call.result;
+    }
+    worker = th_worker_of(self);
+    th_task_discard(worker, task);
+    th_worker_count(&worker->finished);
+    return code;
+}
+
+int thrum_blocking(thrum_fn fn, void *arg)
+{
+    return th_blocking_run(TH_LANE_USER, fn, arg);
+}
+
+void thrum_yield_if_due(void)
+{
+    struct th_fiber *self = th_fiber_self();
+    if (self == NULL)
+        return;
+    struct th_worker *worker = th_worker_of(self);
+    if (TH_LIKELY(th_atomic32_load_relaxed(&worker->is_late) == 0 && th_worker_has_permit(worker)))
+        return;
+    th_atomic32_store_relaxed(&worker->is_late, 0);
+    thrum_yield();
+}
+
+uint64_t thrum_stalls(void)
+{
+    const struct th_task *self = th_task_self();
+    return self != NULL ? th_atomic64_load_relaxed(&self->runtime->crew.detached) : 0;
+}

@@ -1,0 +1,108 @@
+#include "task/deadlock.h"
+
+#include "base/panic.h"
+#include "base/sys.h"
+#include "sched/rest.h"
+#include "task/group.h"
+#include "task/life.h"
+#include "task/report.h"
+#include "task/scope.h"
+#include "task/waiting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TASKS_TOLD_MOST = 20, DEPTH_MOST = 64, TEXT_BYTES = TH_REPORT_NAME_BYTES + 32 };
+
+/* ---- Who could come from outside ---- */
+
+/* The process's threads, from /proc/self/stat: the eighteenth field behind the name, which ends with the last ')'. 0 if
+ * it is not to be had. */
+static uint32_t count_threads(void)
+{
+    enum { FIELDS_BEFORE = 18 };
+    char text[512];
+    if (th_sys_read_file("/proc/self/stat", text, sizeof text) <= 0)
+        return 0;
+    const char *at = strrchr(text, ')');
+    for (int field = 0; at != NULL && field < FIELDS_BEFORE; field++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? (uint32_t)strtoul(at + 1, NULL, 10) : 0;
+}
+
+static bool is_alone(struct thrum_runtime *runtime)
+{
+    return th_atomic32_load_relaxed(&runtime->is_known_outside) == 0 && count_threads() == th_rest_threads(runtime);
+}
+
+/* ---- Who waits for what ---- */
+
+/* "task 7 (reader)" */
+static const char *describe(const struct th_task *task, char text[TEXT_BYTES])
+{
+    char name[TH_REPORT_NAME_BYTES];
+    th_report_name(task, name);
+    (void)snprintf(text, TEXT_BYTES, "task %lu (%s)", (unsigned long)task->id, name);
+    return text;
+}
+
+static void tell_task(const struct th_task *task)
+{
+    char self[TEXT_BYTES], other[TEXT_BYTES];
+    const struct th_task *runs = task->fiber->task;
+    struct th_waiting waiting = th_waiting_of(task->fiber);
+    describe(task, self);
+    if (runs != task) {
+        th_report("  %s waits for %s, which it began on its own stack", self, describe(runs, other));
+        return;
+    }
+    if (waiting.kind == NULL) {
+        th_report("  %s waits", self);
+        return;
+    }
+    const struct th_task *owner = waiting.kind->owner != NULL ? waiting.kind->owner(waiting.object) : NULL;
+    if (owner == NULL)
+        th_report("  %s waits for %s %p", self, waiting.kind->name, waiting.object);
+    else if ((const void *)owner == waiting.object)
+        th_report("  %s waits for %s to end", self, describe(owner, other));
+    else
+        th_report("  %s waits for %s %p, which %s has", self, waiting.kind->name, waiting.object,
+                  describe(owner, other));
+}
+
+/* All that are listed below: whoever waits is. No locks, for nobody runs. */
+static uint32_t tell_roster(const struct th_roster *roster, uint32_t told, uint32_t depth)
+{
+    for (const struct th_task *task = roster->newest; task != NULL; task = task->elder) {
+        if (told++ < TASKS_TOLD_MOST)
+            tell_task(task);
+        for (struct thrum_group *group = task->groups; group != NULL && depth < DEPTH_MOST; group = group->next_)
+            told = tell_roster(th_group_roster(group), told, depth + 1);
+    }
+    return told;
+}
+
+static void tell(const struct thrum_runtime *runtime)
+{
+    uint32_t told = 0;
+    th_report("deadlock: all tasks wait, and nobody is left to wake one");
+    for (int i = 0; i < TH_ROOT_ROSTERS; i++)
+        told = tell_roster(&runtime->roots[i], told, 0);
+    if (told > TASKS_TOLD_MOST)
+        th_report("  and %u more", told - TASKS_TOLD_MOST);
+}
+
+bool th_deadlock_judge(struct thrum_runtime *runtime)
+{
+    uint32_t none = 0;
+    if (!th_rest_is_reached(runtime) || !is_alone(runtime) || !th_rest_is_reached(runtime))
+        return false;
+    bool is_first = th_atomic32_cas_relaxed(&runtime->deadlocks, &none, 1);
+    tell(runtime);
+    if (!is_first || th_runtime_is_closing(runtime))
+        th_panic("deadlock of tasks that are cancelled and wait all the same: this runtime cannot end");
+    th_atomic32_store_release(&runtime->phase, TH_PHASE_CLOSING); /* [Q2] */
+    th_scope_cancel_root(runtime, THRUM_CANCEL_SHUTDOWN);
+    return true;
+}
