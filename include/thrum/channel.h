@@ -10,7 +10,8 @@
  * Capacity 0 makes it a rendezvous: a send ends when a receiver has its item. Items arrive in the order they were sent;
  * those who wait are served in the order they came. An item goes straight to a receiver that waits for one.
  *
- * Calls that may switch block the thread where they are made outside of tasks.
+ * Calls that may switch block the thread where they are made outside of tasks. In a task they return -ECANCELED or
+ * -ETIMEDOUT where they would have to wait, or wait, in a scope that has ended.
  */
 #ifndef THRUM_CHANNEL_H
 #define THRUM_CHANNEL_H

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -235,6 +236,38 @@ int64_t th_sys_thread_cpu(int id)
     struct timespec used;
     long code = SYS_RESULT(clock_gettime(clock, &used));
     return code < 0 ? code : (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+bool th_sys_may_raise(void)
+{
+    struct rlimit limit;
+    return geteuid() == 0 || (getrlimit(RLIMIT_NICE, &limit) == 0 && limit.rlim_cur >= 20);
+}
+
+int th_sys_nice(void)
+{
+    int errno_before = errno;
+    int nice = getpriority(PRIO_PROCESS, 0);
+    errno = errno_before;
+    return nice;
+}
+
+int th_sys_thread_nice(int id, int nice)
+{
+    int fault = TH_FAULT(thread_weight);
+    return fault ? fault : (int)SYS_RESULT(setpriority(PRIO_PROCESS, (id_t)id, nice));
+}
+
+bool th_sys_is_batch_usable(void)
+{
+    return sched_getscheduler(0) == SCHED_OTHER;
+}
+
+int th_sys_thread_batch(int id, bool is_batch)
+{
+    int fault = TH_FAULT(thread_weight);
+    struct sched_param param = {0};
+    return fault ? fault : (int)SYS_RESULT(sched_setscheduler(id, is_batch ? SCHED_BATCH : SCHED_OTHER, &param));
 }
 
 char th_sys_thread_state(int id)

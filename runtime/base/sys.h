@@ -37,6 +37,7 @@
     X(membarrier)       \
     X(thread_start)     \
     X(thread_cpu)       \
+    X(thread_weight)    \
     X(sigaction)        \
     X(sigaltstack)      \
     X(getaffinity)      \
@@ -113,7 +114,13 @@ int th_sys_thread_start(pthread_t *thread, size_t stack_bytes, void *(*body)(voi
 int th_sys_thread_join(pthread_t thread);
 void th_sys_thread_name(const char *name); /* of the calling thread, cut at 15 characters */
 int th_sys_thread_id(void);
-int64_t th_sys_thread_cpu(int id);  /* nanoseconds of processor that a thread of this process has used; or -errno */
+int64_t th_sys_thread_cpu(int id); /* nanoseconds of processor that a thread of this process has used; or -errno */
+/* How much a thread counts beside others. Everybody may lower a thread's niceness, few may raise it again. */
+bool th_sys_may_raise(void);
+int th_sys_nice(void); /* of the calling thread */
+int th_sys_thread_nice(int id, int nice);
+bool th_sys_is_batch_usable(void); /* the calling thread is scheduled in the usual way */
+int th_sys_thread_batch(int id, bool is_batch);
 char th_sys_thread_state(int id);   /* the kernel's letter: R runs or could, S and D wait, T is stopped; 0: unknown */
 uintptr_t th_sys_thread_self(void); /* an even number that no other living thread has; no system call */
 void th_sys_thread_yield(void);

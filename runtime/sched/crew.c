@@ -11,6 +11,7 @@
 enum {
     SPARE_NS = 2000000000, /* after which a spare that nobody needed goes: longer than the pauses of a busy program */
     SHORT_NS = 200000,     /* what was put aside and took less was put aside for nothing */
+    LOW_NICE = 19,         /* the tail of others was best with it: see runtime/README.md */
     STILL_NS = 10000000,   /* after which a lane of hogs in which others wait lets one more run */
     NO_STACK_NS = 1000000, /* until a task for which there was no stack is tried again */
 };
@@ -19,6 +20,9 @@ void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads)
 {
     uint32_t spares = most_threads - permits, share = spares / 8 > 0 ? spares / 8 : 1;
     crew->most = most_threads;
+    crew->may_nice = th_sys_may_raise();
+    crew->may_batch = th_sys_is_batch_usable();
+    crew->nice = th_sys_nice();
     crew->threads = permits;
     crew->lanes[TH_LANE_BLOCKING].most = spares > 5 * share ? spares - 4 * share : share;
     crew->hogs_least = permits < spares ? permits : spares;
@@ -93,6 +97,18 @@ static void wake(struct th_worker *spare)
     (void)th_sys_futex_wake(&spare->sleep_word, 1);
 }
 
+/* A thread that computes for long counts less than those that hold permits, so that the kernel does not queue them
+ * behind it; but only in a way that it can come back from. */
+static void lower(const struct th_worker *worker, bool is_low)
+{
+    const struct th_crew *crew = &worker->runtime->crew;
+    int tid = (int)th_atomic32_load_relaxed(&worker->tid);
+    if (crew->may_nice)
+        (void)th_sys_thread_nice(tid, is_low ? LOW_NICE : crew->nice);
+    else if (crew->may_batch)
+        (void)th_sys_thread_batch(tid, is_low);
+}
+
 bool th_crew_retake(struct th_worker *worker, uint32_t lane)
 {
     struct th_crew *crew = &worker->runtime->crew;
@@ -100,11 +116,17 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane)
     uint32_t busy = TH_PERMIT_BUSY;
     th_lock_take(&crew->lock);
     th_atomic32_store_relaxed(&worker->stuck_for, lane);
-    if (crew->spares != NULL && th_atomic32_cas_relaxed(&worker->permit, &busy, TH_PERMIT_TAKEN)) {
+    bool has_spare = crew->spares != NULL;
+    /* Before it can come back, and undo it. */
+    if (has_spare && lane == TH_LANE_HOGS)
+        lower(worker, true);
+    if (has_spare && th_atomic32_cas_relaxed(&worker->permit, &busy, TH_PERMIT_TAKEN)) {
         th_atomic32_store_relaxed(&crew->spares->permit, TH_PERMIT_BUSY);
         spare = call_spare(crew);
         th_atomic64_store_relaxed(&crew->detached, th_atomic64_load_relaxed(&crew->detached) + 1);
         TH_AUDIT(audit_permits(worker->runtime));
+    } else if (has_spare && lane == TH_LANE_HOGS) {
+        lower(worker, false);
     }
     th_lock_leave(&crew->lock);
     if (spare != NULL)
@@ -268,6 +290,8 @@ static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
     if (th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_TAKEN) {
         th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
         *lane = th_atomic32_load_relaxed(&worker->stuck_for);
+        if (*lane == TH_LANE_HOGS)
+            lower(worker, false);
         return *lane != TH_LANES ? GOT_STUCK : NOTHING;
     }
     *lane = worker->lane;
@@ -413,9 +437,14 @@ static void sleep_as_spare(struct th_worker *worker)
 
 static void run_aside(struct th_worker *worker, struct th_task *task)
 {
+    bool is_hog = worker->lane == TH_LANE_HOGS;
     worker->aside_since = th_sys_now();
+    if (is_hog)
+        lower(worker, true);
     th_worker_enter(worker);
     th_worker_switch(&worker->thread.host, task);
+    if (is_hog)
+        lower(worker, false);
     if (TH_UNLIKELY(worker->is_starved)) {
         /* There was no stack: the task is in the queue again, and is handed on. */
         worker->is_starved = false;

@@ -71,6 +71,8 @@ struct th_crew {
     struct th_lane lanes[TH_LANES]; /* l */
     th_atomic32 waiting;            /* a: tasks in lanes */
     int64_t grown_at;               /* l: when the hogs' lane got wider, or had nobody waiting */
+    bool may_nice, may_batch;       /* c: how threads that compute for long may be lowered, and come back */
+    int nice;                       /* c: of all others */
     uint32_t hogs_least;            /* c: how narrow it gets again */
     struct th_hogs hogs;            /* what got stuck before */
     th_atomic64 detached;           /* a: times that a permit was taken, ever */

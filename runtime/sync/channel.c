@@ -141,9 +141,11 @@ int th_chan_wait(thrum_chan *chan, enum th_side side, void *item)
     th_atomic32_store_relaxed(&entry.is_done, 0);
     th_entries_add(th_chan_entries(chan, side), &entry);
     leave(chan);
-    th_waiting_begin(&wait_kinds[side], chan);
+    if (TH_LIKELY(waiter.task != NULL))
+        th_waiting_note(waiter.task->fiber, &wait_kinds[side], chan);
     code = th_await(&waiter, TH_SYS_FOREVER);
-    th_waiting_end();
+    if (TH_LIKELY(waiter.task != NULL))
+        th_waiting_note(waiter.task->fiber, NULL, NULL);
     if (TH_UNLIKELY(code < 0))
         return give_up(chan, side, &entry, code);
     return th_entry_finished(&entry);

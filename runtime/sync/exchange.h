@@ -85,13 +85,22 @@ TH_INLINE void th_entries_pop(struct th_entries *list, struct th_entry *entry)
     th_atomicptr_store_relaxed(&list->first, entry->next);
 }
 
+/* A task's wait is won in place: a call less on the way of each item that somebody waits for. */
+TH_INLINE bool th_entry_win(struct th_entry *entry)
+{
+    struct th_waiter *waiter = entry->waiter;
+    bool is_won = TH_LIKELY(waiter->task != NULL) ? th_unpark(waiter->task, waiter->epoch, entry->reason)
+                                                  : th_await_wake(waiter, entry->reason);
+    return is_won || TH_MUTANT(channel_ignores_the_loss);
+}
+
 /* Takes entries out, oldest first, until the waiter of one is won; NULL if there is none. */
 TH_INLINE struct th_entry *th_entries_win_first(struct th_entries *list)
 {
     struct th_entry *entry;
     while ((entry = th_entries_first(list)) != NULL) {
         th_entries_pop(list, entry);
-        if (TH_LIKELY(th_await_wake(entry->waiter, entry->reason)) || TH_MUTANT(channel_ignores_the_loss))
+        if (TH_LIKELY(th_entry_win(entry)))
             return entry;
     }
     return NULL;

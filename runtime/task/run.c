@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     WORKERS_MOST = 1024,
@@ -147,8 +148,10 @@ static struct thrum_runtime *make_runtime(const struct settings *settings)
         th_sys_free(posts);
         return NULL;
     }
-    *runtime = (struct thrum_runtime){
-        .workers = (struct th_worker **)(void *)(runtime + 1), .execute = th_task_execute, .posts = posts};
+    memset(runtime, 0, sizeof *runtime);
+    runtime->workers = (struct th_worker **)(void *)(runtime + 1);
+    runtime->execute = th_task_execute;
+    runtime->posts = posts;
     runtime->judge_rest = th_deadlock_judge;
     runtime->monitor.slice_ns = (int64_t)settings->slice_us * 1000;
     th_posts_init(posts);

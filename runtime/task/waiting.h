@@ -7,9 +7,8 @@
 #ifndef TH_TASK_WAITING_H
 #define TH_TASK_WAITING_H
 
-#include "base/atomic.h"
+#include "fiber/fiber.h"
 
-struct th_fiber;
 struct th_task;
 
 /* A way to wait; one constant for each. */
@@ -27,6 +26,13 @@ struct th_waiting {
 /* By the task itself, or by a thread, of which nothing is written. */
 void th_waiting_begin(const struct th_wait_kind *kind, const void *object);
 void th_waiting_end(void);
+
+/* The same by a task that knows its fiber: two stores. */
+TH_INLINE void th_waiting_note(struct th_fiber *self, const struct th_wait_kind *kind, const void *object)
+{
+    th_atomicptr_store_relaxed(&self->waits_for, (void *)(uintptr_t)object);
+    th_atomicptr_store_relaxed(&self->waits_as, (void *)(uintptr_t)kind);
+}
 
 /* What the task that runs on a fiber waits for. */
 struct th_waiting th_waiting_of(const struct th_fiber *fiber);

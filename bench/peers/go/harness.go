@@ -26,6 +26,7 @@ const (
 	spawns     = 1000000
 	fullLeaves = 1000000
 	roundTrips = 500000
+	selects    = 1000000
 	messages   = 4000000
 	locks      = 100000
 	sleepers   = 1000000

@@ -247,6 +247,46 @@ func runParallelSum(b *bench) {
 	b.reportMs(float64(tasks) / sumTasks)
 }
 
+// The cases are written out: reflect.Select, for a number of them that is not known, is many times slower.
+func selectReady(c *[8]chan int, turns int) int {
+	sum := 0
+	for i := 0; i < turns; i++ {
+		c[i*5%8] <- i
+		select {
+		case x := <-c[0]:
+			sum += x
+		case x := <-c[1]:
+			sum += x
+		case x := <-c[2]:
+			sum += x
+		case x := <-c[3]:
+			sum += x
+		case x := <-c[4]:
+			sum += x
+		case x := <-c[5]:
+			sum += x
+		case x := <-c[6]:
+			sum += x
+		case x := <-c[7]:
+			sum += x
+		}
+	}
+	return sum
+}
+
+func runSelectReady(b *bench) {
+	turns := b.count(selects)
+	var channels [8]chan int
+	for i := range channels {
+		channels[i] = make(chan int, 1)
+	}
+	b.start()
+	sum := selectReady(&channels, turns)
+	b.stop()
+	b.check("sum", sum, turns*(turns-1)/2)
+	b.reportNs(turns)
+}
+
 func main() {
 	b, run := open([]workload{
 		{"switch", runSwitch},
@@ -256,6 +296,7 @@ func main() {
 		{"fib", runFib},
 		{"chan_pingpong", runChanPingpong},
 		{"chan_mpmc", runChanMpmc},
+		{"select_ready", runSelectReady},
 		{"mutex", runMutex},
 		{"sleep_many", runSleepMany},
 		{"idle_mem", runIdleMem},

@@ -226,6 +226,35 @@ int64_t th_sys_thread_cpu(int id)
     return 0;
 }
 
+bool th_sys_may_raise(void)
+{
+    return false;
+}
+
+int th_sys_nice(void)
+{
+    return 0;
+}
+
+int th_sys_thread_nice(int id, int nice)
+{
+    (void)id;
+    (void)nice;
+    return 0;
+}
+
+bool th_sys_is_batch_usable(void)
+{
+    return false;
+}
+
+int th_sys_thread_batch(int id, bool is_batch)
+{
+    (void)id;
+    (void)is_batch;
+    return 0;
+}
+
 char th_sys_thread_state(int id)
 {
     (void)id;

@@ -5,7 +5,10 @@
 #ifndef MODEL_SYNC_NOBODY_H
 #define MODEL_SYNC_NOBODY_H
 
+#include "model/model.h"
+
 #include "fiber/stack.h"
+#include "sched/worker.h"
 #include "task/waiting.h"
 
 struct th_stack_arena th_stack_arena;
@@ -18,6 +21,12 @@ void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
 
 void th_waiting_end(void)
 {
+}
+
+void th_worker_wake(struct th_task *task)
+{
+    (void)task;
+    th_model_fail("there is no task to wake");
 }
 
 #endif

@@ -20,6 +20,7 @@ const WORKLOADS: &[&str] = &[
     "fib",
     "chan_pingpong",
     "chan_mpmc",
+    "select_ready",
     "mutex",
     "sleep_many",
     "idle_mem",
@@ -219,6 +220,38 @@ async fn run_flume_mpmc(b: &mut Bench) {
     report_mpmc(b, each, consumers).await;
 }
 
+async fn run_select_ready(b: &mut Bench) {
+    let turns = b.count(SELECTS);
+    let mut senders = Vec::new();
+    let mut receivers = Vec::new();
+    for _ in 0..8 {
+        let (sender, receiver) = mpsc::channel(1);
+        senders.push(sender);
+        receivers.push(receiver);
+    }
+    let mut receivers: [mpsc::Receiver<u64>; 8] = receivers.try_into().unwrap();
+    let [c0, c1, c2, c3, c4, c5, c6, c7] = &mut receivers;
+    let mut sum = 0;
+    b.start();
+    for i in 0..turns {
+        senders[(i * 5 % 8) as usize].send(i).await.unwrap();
+        let got = tokio::select! {
+            got = c0.recv() => got,
+            got = c1.recv() => got,
+            got = c2.recv() => got,
+            got = c3.recv() => got,
+            got = c4.recv() => got,
+            got = c5.recv() => got,
+            got = c6.recv() => got,
+            got = c7.recv() => got,
+        };
+        sum += got.unwrap();
+    }
+    b.stop();
+    b.check("sum", sum, turns * (turns - 1) / 2);
+    b.report_ns(turns);
+}
+
 async fn run_mutex(b: &mut Bench) {
     struct Guarded {
         value: u64,
@@ -336,6 +369,7 @@ async fn run(mut b: Bench, is_flume: bool) {
         ("chan_pingpong", true) => run_flume_pingpong(b).await,
         ("chan_mpmc", false) => run_chan_mpmc(b).await,
         ("chan_mpmc", true) => run_flume_mpmc(b).await,
+        ("select_ready", _) => run_select_ready(b).await,
         ("mutex", _) => run_mutex(b).await,
         ("sleep_many", _) => run_sleep_many(b).await,
         ("idle_mem", _) => run_idle_mem(b).await,
