@@ -186,7 +186,7 @@ static struct th_task *pick_fresh(struct th_worker *worker)
     return task;
 }
 
-static struct th_task *pick_next(struct th_worker *worker)
+TH_INLINE struct th_task *pick_next(struct th_worker *worker)
 {
     struct th_task *task = th_worker_slot(worker);
     if (task != NULL) {
@@ -204,6 +204,38 @@ static struct th_task *pick_next(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
+/* The lane for a task that got stuck before, or whose function did; -1: none. */
+static int lane_for(const struct th_worker *worker, const struct th_task *task)
+{
+    if ((task->flags & TH_TASK_STUCK) != 0)
+        return (task->flags & TH_TASK_HOGS) != 0 ? TH_LANE_HOGS : TH_LANE_BLOCKING;
+    return task->fiber == NULL ? th_hogs_lane_of(&worker->runtime->crew.hogs, task->fn) : -1;
+}
+
+/* It may be that a task should run aside: then the next one is picked. */
+static TH_NOINLINE struct th_task *put_aside(struct th_worker *worker, struct th_task *task)
+{
+    int lane = lane_for(worker, task);
+    if (lane < 0)
+        return task;
+    th_crew_put_aside(worker->runtime, (enum th_lane_kind)lane, task);
+    return th_worker_pick(worker);
+}
+
+/* What is nearly never so, by words that are in the cache. */
+TH_INLINE bool may_have_been_stuck(const struct th_worker *worker, const struct th_task *task)
+{
+    return (task->flags & TH_TASK_STUCK) != 0 ||
+           (task->fiber == NULL && th_atomic32_load_relaxed(&worker->runtime->crew.hogs.known) != 0);
+}
+
+TH_INLINE struct th_task *unless_stuck(struct th_worker *worker, struct th_task *task)
+{
+    if (TH_LIKELY(task == NULL || !may_have_been_stuck(worker, task)))
+        return task;
+    return put_aside(worker, task);
+}
+
 /* A pick that has more to look at than the queues. */
 static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
 {
@@ -212,36 +244,16 @@ static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
         return NULL;
     }
     struct th_task *task = pick_fair(worker);
-    return task != NULL ? task : pick_next(worker);
+    return unless_stuck(worker, task != NULL ? task : pick_next(worker));
 }
 
-static struct th_task *pick(struct th_worker *worker)
+struct th_task *th_worker_pick(struct th_worker *worker)
 {
     uint32_t number = th_atomic32_load_relaxed(&worker->dispatches) + 1;
     th_atomic32_store_relaxed(&worker->dispatches, number);
     if (TH_UNLIKELY((int32_t)(number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
         return pick_otherwise(worker);
-    return pick_next(worker);
-}
-
-/* The lane for a task that got stuck before, or whose function did; -1: none. */
-static int lane_for(const struct th_worker *worker, const struct th_task *task)
-{
-    const struct th_hogs *hogs = &worker->runtime->crew.hogs;
-    if (TH_UNLIKELY((task->flags & TH_TASK_STUCK) != 0))
-        return (task->flags & TH_TASK_HOGS) != 0 ? TH_LANE_HOGS : TH_LANE_BLOCKING;
-    if (task->fiber == NULL && TH_UNLIKELY(th_atomic32_load_relaxed(&hogs->known) != 0))
-        return th_hogs_lane_of(hogs, task->fn);
-    return -1;
-}
-
-struct th_task *th_worker_pick(struct th_worker *worker)
-{
-    struct th_task *task;
-    int lane = -1;
-    while ((task = pick(worker)) != NULL && TH_UNLIKELY((lane = lane_for(worker, task)) >= 0))
-        th_crew_put_aside(worker->runtime, (enum th_lane_kind)lane, task);
-    return task;
+    return unless_stuck(worker, pick_next(worker));
 }
 
 /* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */
