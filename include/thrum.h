@@ -18,6 +18,7 @@
 #include <thrum/net.h>
 #include <thrum/queues.h>
 #include <thrum/select.h>
+#include <thrum/stream.h>
 #include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>

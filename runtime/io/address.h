@@ -24,7 +24,7 @@ struct th_endpoint {
     int type; /* SOCK_STREAM, SOCK_DGRAM */
 };
 
-enum { TH_ENDPOINTS_MOST = 6 };
+enum { TH_ENDPOINTS_MOST = 4 };
 
 /* The endpoints that an address stands for, those to try first in front. How many; -EINVAL: no such network, or not an
  * address; -ENOENT: a name that nobody knows. */

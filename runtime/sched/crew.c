@@ -263,6 +263,26 @@ void th_crew_gone(struct th_worker *worker)
     th_lock_leave(&crew->lock);
 }
 
+/* Tasks that may run, and a spare that sleeps: a lane got wider, or whoever left a place in one took another's task. */
+static void call_for_lanes(struct th_crew *crew)
+{
+    struct th_worker *spare;
+    uint32_t calls = 0;
+    th_lock_take(&crew->lock);
+    for (uint32_t i = 0; i < TH_LANES; i++) {
+        const struct th_lane *lane = &crew->lanes[i];
+        calls += less(th_queue_count(&lane->queue), lane->most - less(lane->running, lane->most));
+    }
+    th_lock_leave(&crew->lock);
+    do {
+        th_lock_take(&crew->lock);
+        spare = calls > 0 ? call_spare(crew) : NULL;
+        th_lock_leave(&crew->lock);
+        if (spare != NULL)
+            wake(spare);
+    } while (spare != NULL && --calls > 0);
+}
+
 void th_crew_adapt(struct th_crew *crew, int64_t now)
 {
     struct th_lane *lane = &crew->lanes[TH_LANE_HOGS];
@@ -277,6 +297,17 @@ void th_crew_adapt(struct th_crew *crew, int64_t now)
         lane->most++;
     }
     th_lock_leave(&crew->lock);
+    if (th_atomic32_load_relaxed(&crew->waiting) != 0)
+        call_for_lanes(crew);
+}
+
+bool th_crew_has_aside(struct thrum_runtime *runtime)
+{
+    struct th_crew *crew = &runtime->crew;
+    th_lock_take(&crew->lock);
+    bool has_aside = crew->threads > crew->spare_count + runtime->worker_count;
+    th_lock_leave(&crew->lock);
+    return has_aside;
 }
 
 /* ---- A worker without a permit ---- */

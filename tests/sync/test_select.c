@@ -503,6 +503,49 @@ TEST(thread_selects_what_tasks_send)
     }
 }
 
+/* No time limits the wait: a sender that comes between the look and the wait must be found. */
+static void *thread_sends_many(void *arg)
+{
+    for (int i = 0; i < fewer(20000, 1000); i++)
+        put(arg, i);
+    thrum_chan_close(arg);
+    return NULL;
+}
+
+static int receive_all_by_select(void *arg)
+{
+    thrum_chan **chans = arg;
+    int number, next[2] = {0, 0}, open = 2;
+    thrum_case cases[] = {THRUM_RECEIVE(chans[0], &number), THRUM_RECEIVE(chans[1], &number)};
+    while (open > 0) {
+        int which = thrum_select(cases, 2);
+        CHECK_LE(0, which);
+        if (cases[which].result == 0) {
+            CHECK_EQ(number, next[which]++);
+        } else {
+            cases[which] = THRUM_RECEIVE(NULL, NULL);
+            open--;
+        }
+    }
+    CHECK_EQ(next[0] + next[1], 2 * fewer(20000, 1000));
+    return 0;
+}
+
+TEST(select_meets_who_comes_between_its_look_and_its_wait)
+{
+    for (size_t capacity = 0; capacity <= 1; capacity++) {
+        thrum_chan *chans[2] = {make(capacity), make(capacity)};
+        pthread_t threads[2];
+        for (int i = 0; i < 2; i++)
+            threads[i] = start_thread(thread_sends_many, chans[i]);
+        run_on(2, receive_all_by_select, chans);
+        for (int i = 0; i < 2; i++) {
+            CHECK_EQ(pthread_join(threads[i], NULL), 0);
+            thrum_chan_destroy(chans[i]);
+        }
+    }
+}
+
 /* ---- Many that select at the same channels ---- */
 
 enum { DANCERS = 16, PARTNERS = 5 };

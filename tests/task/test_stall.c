@@ -5,6 +5,9 @@
 #include "sched/park.h"
 #include "task/harness.h"
 
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* ---- What blocks, what computes ---- */
@@ -560,4 +563,125 @@ TEST(who_yields_when_it_is_due_lets_others_run)
     for (int i = 0; i < fewer(20, 5); i++)
         run_on_each_count(compute_politely);
     thrum_yield_if_due();
+}
+
+/* ---- Everything at once ---- */
+
+static pthread_mutex_t shared = PTHREAD_MUTEX_INITIALIZER;
+static th_atomic32 chaos_ended;
+
+static void compute_for_a_while(void)
+{
+    int64_t until = th_sys_now() + 2000000;
+    while (th_sys_now() < until)
+        th_cpu_relax();
+}
+
+static void hold_a_mutex(void)
+{
+    CHECK_EQ(pthread_mutex_lock(&shared), 0);
+    (void)nap((void *)(intptr_t)50000);
+    CHECK_EQ(pthread_mutex_unlock(&shared), 0);
+}
+
+static void run_a_program(void)
+{
+    char *const arguments[] = {"true", NULL};
+    pid_t child;
+    int status;
+    CHECK_EQ(posix_spawnp(&child, "true", NULL, NULL, arguments, environ), 0);
+    while (waitpid(child, &status, 0) < 0)
+        CHECK_EQ(errno, EINTR);
+    CHECK_EQ(status, 0);
+}
+
+static int do_something(void *arg)
+{
+    for (uintptr_t choice = (uintptr_t)arg, turn = 0; turn < 3; turn++, choice /= 8) {
+        switch (choice % 8) {
+        case 0:
+            (void)nap((void *)(intptr_t)700000);
+            break;
+        case 1:
+            compute_for_a_while();
+            break;
+        case 2:
+            hold_a_mutex();
+            break;
+        case 3:
+            (void)thrum_sleep(THRUM_US(300));
+            break;
+        case 4:
+            CHECK_EQ(thrum_blocking(nap, (void *)(intptr_t)200000), 0);
+            break;
+        case 5:
+            CHECK_EQ(compute_politely(NULL), 0);
+            break;
+        case 6:
+            CHECK_EQ(read_what_a_sibling_writes(NULL), 0);
+            break;
+        default:
+            thrum_yield();
+        }
+    }
+    count_up(&chaos_ended);
+    return 0;
+}
+
+static int do_everything(void *arg)
+{
+    struct th_random *random = arg;
+    thrum_group group = THRUM_GROUP_INIT;
+    uint32_t tasks = (uint32_t)fewer(120, 30);
+    th_atomic32_store_relaxed(&chaos_ended, 0);
+    for (uint32_t i = 0; i < tasks; i++)
+        CHECK_EQ(thrum_spawn(&group, do_something, (void *)(uintptr_t)th_random_below(random, 512)), 0);
+    for (int i = 0; i < 3; i++)
+        run_a_program();
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(count_of(&chaos_ended), tasks);
+    check_permits();
+    return 0;
+}
+
+/* A process cannot stop one of its threads alone: a handler that sleeps holds it up as well, wherever it stands. */
+static void hold_up(int signo)
+{
+    (void)signo;
+    int errno_before = errno;
+    struct timespec span = {.tv_nsec = 1500000};
+    (void)nanosleep(&span, NULL);
+    errno = errno_before;
+}
+
+static th_atomic32 hold_ups_over;
+
+static void *hold_threads_up(void *arg)
+{
+    struct th_random random;
+    th_random_init(&random, kit_seed() ^ 1);
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+    while (!flag_is_set(&hold_ups_over)) {
+        /* Whoever takes it: the kernel prefers the main thread, then any that does not block it. */
+        CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+        (void)nap((void *)(intptr_t)(200000 + th_random_below(&random, 2000000)));
+    }
+    return arg;
+}
+
+TEST(whatever_gets_stuck_no_task_and_no_permit_is_lost)
+{
+    struct sigaction action = {.sa_handler = hold_up, .sa_flags = SA_ONSTACK | SA_RESTART};
+    struct th_random random;
+    th_random_init(&random, kit_seed());
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    pthread_t thread = start_thread(hold_threads_up, NULL);
+    for (int i = 0; i < fewer(5, 2); i++) {
+        FOR_EACH_WORKER_COUNT(workers)
+        run_on(workers, do_everything, &random);
+    }
+    flag_set(&hold_ups_over);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
 }

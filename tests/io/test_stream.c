@@ -1,0 +1,282 @@
+/* Buffered streams: lines, marks, exact counts, limits, backpressure, half-close. */
+#include "io/pairs.h"
+
+#include <thrum/stream.h>
+
+struct ends {
+    thrum_stream *a, *b;
+};
+
+static struct ends open_ends(int kind, const thrum_stream_options *options)
+{
+    struct ends ends;
+    struct pair pair = {0};
+    if (kind == PAIR_TCP)
+        tcp_pair(pair.fds);
+    else
+        CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.fds), 0);
+    CHECK_EQ(thrum_stream_open(&ends.a, pair.fds[0], options), 0);
+    CHECK_EQ(thrum_stream_open(&ends.b, pair.fds[1], options), 0);
+    return ends;
+}
+
+static void close_ends(const struct ends *ends)
+{
+    CHECK_EQ(thrum_stream_close(ends->a), 0);
+    CHECK_EQ(thrum_stream_close(ends->b), 0);
+}
+
+#define CHECK_TEXT(at, length, text)                 \
+    do {                                             \
+        CHECK_EQ(length, (ssize_t)strlen(text));     \
+        CHECK_EQ(memcmp(at, text, strlen(text)), 0); \
+    } while (0)
+
+static int reads_lines(void *arg)
+{
+    const int *kind = arg;
+    struct ends ends = open_ends(*kind, NULL);
+    const char *at;
+    CHECK_EQ(thrum_stream_write(ends.a, "one\ntwo\r\n\nlast", 14), 14);
+    CHECK_EQ(thrum_stream_finish(ends.a), 0);
+    ssize_t length = thrum_stream_read_line(ends.b, &at);
+    CHECK_TEXT(at, length, "one\n");
+    length = thrum_stream_read_line(ends.b, &at);
+    CHECK_TEXT(at, length, "two\r\n");
+    length = thrum_stream_read_line(ends.b, &at);
+    CHECK_TEXT(at, length, "\n");
+    length = thrum_stream_read_line(ends.b, &at);
+    CHECK_TEXT(at, length, "last");
+    CHECK_EQ(thrum_stream_read_line(ends.b, &at), 0);
+    /* Only one half is closed. */
+    CHECK_EQ(thrum_stream_printf(ends.b, "%s %d\n", "answer", 42), 10);
+    CHECK_EQ(thrum_stream_flush(ends.b), 0);
+    length = thrum_stream_read_line(ends.a, &at);
+    CHECK_TEXT(at, length, "answer 42\n");
+    close_ends(&ends);
+    return 0;
+}
+
+TEST(lines_come_one_by_one_and_a_finished_stream_still_reads)
+{
+    for (int kind = PAIR_TCP; kind <= PAIR_UNIX; kind++)
+        run_on(2, reads_lines, &kind);
+}
+
+static int reads_until(void *arg)
+{
+    struct ends ends = open_ends(PAIR_UNIX, NULL);
+    const char *at;
+    char few[4];
+    (void)arg;
+    CHECK_EQ(thrum_stream_read_until(ends.b, "", 0, &at), -EINVAL);
+    /* A mark that comes in two pieces, with a false beginning. */
+    CHECK_EQ(thrum_stream_printf(ends.a, "head\r\r\n\r"), 8);
+    CHECK_EQ(thrum_stream_flush(ends.a), 0);
+    ssize_t length = thrum_stream_peek(ends.b, 8, &at);
+    CHECK_TEXT(at, length, "head\r\r\n\r");
+    CHECK_EQ(thrum_stream_printf(ends.a, "\nbody"), 5);
+    CHECK_EQ(thrum_stream_finish(ends.a), 0);
+    length = thrum_stream_read_until(ends.b, "\r\n\r\n", 4, &at);
+    CHECK_TEXT(at, length, "head\r\r\n\r\n");
+    length = thrum_stream_peek(ends.b, 2, &at);
+    CHECK_GE(length, 2);
+    thrum_stream_skip(ends.b, 2);
+    CHECK_EQ(thrum_stream_read_exactly(ends.b, few, 4), 2);
+    CHECK_EQ(memcmp(few, "dy", 2), 0);
+    CHECK_EQ(thrum_stream_read_exactly(ends.b, few, 4), 0);
+    CHECK_EQ(thrum_stream_peek(ends.b, 1, &at), 0);
+    close_ends(&ends);
+    return 0;
+}
+
+TEST(marks_are_found_across_pieces_and_peeks_take_nothing)
+{
+    run_on_each_count(reads_until);
+}
+
+static int has_limits(void *arg)
+{
+    const thrum_stream_options options = {.read_most = 16, .write_most = 16};
+    struct ends ends = open_ends(PAIR_UNIX, &options);
+    const char *at;
+    char text[64];
+    (void)arg;
+    CHECK_EQ(thrum_stream_printf(ends.a, "%s", "a line that is too long\nshort\n"), 30);
+    CHECK_EQ(thrum_stream_finish(ends.a), 0);
+    CHECK_EQ(thrum_stream_read_line(ends.b, &at), -EMSGSIZE);
+    CHECK_EQ(thrum_stream_read_line(ends.b, &at), -EMSGSIZE);
+    CHECK_EQ(thrum_stream_peek(ends.b, 17, &at), -EMSGSIZE);
+    /* Nothing was taken. */
+    CHECK_EQ(thrum_stream_read_exactly(ends.b, text, 24), 24);
+    CHECK_EQ(memcmp(text, "a line that is too long\n", 24), 0);
+    CHECK_EQ(thrum_stream_read_line(ends.b, &at), 6);
+    close_ends(&ends);
+    return 0;
+}
+
+TEST(a_line_without_end_is_refused_and_not_lost)
+{
+    run_on(1, has_limits, NULL);
+}
+
+struct sent {
+    thrum_stream *stream;
+    char *bytes;
+    th_atomic32 is_done;
+};
+
+static int send_plenty(void *arg)
+{
+    struct sent *sent = arg;
+    size_t done = 0;
+    /* Of all sizes: past the buffer, and through it. */
+    for (size_t size = 1; done < PLENTY; size = size * 3 % 200003) {
+        size_t piece = size < PLENTY - done ? size : PLENTY - done;
+        CHECK_EQ(thrum_stream_write(sent->stream, sent->bytes + done, piece), (ssize_t)piece);
+        done += piece;
+    }
+    flag_set(&sent->is_done);
+    CHECK_EQ(thrum_stream_finish(sent->stream), 0);
+    return 0;
+}
+
+static int passes_on(void *arg)
+{
+    struct ends *ends = arg;
+    CHECK_EQ(thrum_stream_copy(ends->b, ends->a), PLENTY);
+    CHECK_EQ(thrum_stream_finish(ends->b), 0);
+    return 0;
+}
+
+static int moves_plenty(void *arg)
+{
+    struct ends in = open_ends(PAIR_TCP, NULL), out = open_ends(PAIR_UNIX, NULL), across = {in.b, out.a};
+    struct sent sent = {.stream = in.a, .bytes = random_bytes(PLENTY)};
+    thrum_group group = THRUM_GROUP_INIT;
+    char *to = malloc(PLENTY), byte;
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, send_plenty, &sent), 0);
+    CHECK_EQ(thrum_spawn(&group, passes_on, &across), 0);
+    CHECK_EQ(thrum_stream_read_exactly(out.b, to, PLENTY), PLENTY);
+    CHECK_EQ(thrum_stream_read(out.b, &byte, 1), 0);
+    CHECK_EQ(memcmp(to, sent.bytes, PLENTY), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    close_ends(&in);
+    close_ends(&out);
+    free(to);
+    free(sent.bytes);
+    return 0;
+}
+
+TEST(every_byte_goes_through_a_copy_of_two_streams)
+{
+    run_on_each_count(moves_plenty);
+}
+
+static int a_writer_is_held_back(void *arg)
+{
+    struct ends ends = open_ends(PAIR_UNIX, NULL);
+    struct sent sent = {.stream = ends.a, .bytes = random_bytes(PLENTY)};
+    thrum_group group = THRUM_GROUP_INIT;
+    char *to = malloc(PLENTY);
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, send_plenty, &sent), 0);
+    CHECK_EQ(thrum_stream_read_exactly(ends.b, to, 1), 1);
+    CHECK_EQ(flag_is_set(&sent.is_done), 0);
+    CHECK_EQ(thrum_stream_read_exactly(ends.b, to + 1, PLENTY - 1), PLENTY - 1);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(memcmp(to, sent.bytes, PLENTY), 0);
+    close_ends(&ends);
+    free(to);
+    free(sent.bytes);
+    return 0;
+}
+
+TEST(a_writer_waits_while_the_reader_does_not_read)
+{
+    run_on_each_count(a_writer_is_held_back);
+}
+
+/* ---- On something else ---- */
+
+struct memory {
+    const char *text;
+    size_t at;
+    char written[64];
+    size_t length;
+    int finished, closed;
+};
+
+static ssize_t memory_read(void *context, void *to, size_t bytes)
+{
+    struct memory *memory = context;
+    if (memory->text[memory->at] == '\0' || bytes == 0)
+        return 0;
+    *(char *)to = memory->text[memory->at++];
+    return 1;
+}
+
+static ssize_t memory_write(void *context, const void *from, size_t bytes)
+{
+    struct memory *memory = context;
+    if (memory->length == sizeof memory->written)
+        return -ENOSPC;
+    memory->written[memory->length++] = *(const char *)from;
+    return bytes > 0;
+}
+
+static int memory_finish(void *context)
+{
+    ((struct memory *)context)->finished++;
+    return 0;
+}
+
+static int memory_close(void *context)
+{
+    ((struct memory *)context)->closed++;
+    return -EIO;
+}
+
+/* One byte at a time, outside of tasks. */
+TEST(a_stream_stands_on_whatever_reads_and_writes)
+{
+    static const thrum_stream_base base = {memory_read, memory_write, memory_finish, memory_close};
+    struct memory memory = {.text = "first\nsecond"};
+    thrum_stream *stream;
+    const char *at;
+    CHECK_EQ(thrum_stream_open_on(&stream, &base, &memory, NULL), 0);
+    CHECK_EQ(thrum_stream_read_line(stream, &at), 6);
+    CHECK_EQ(thrum_stream_read_line(stream, &at), 6);
+    CHECK_EQ(memcmp(at, "second", 6), 0);
+    CHECK_EQ(thrum_stream_printf(stream, "%064d!", 7), 65);
+    CHECK_EQ(thrum_stream_flush(stream), -ENOSPC);
+    CHECK_EQ(thrum_stream_finish(stream), -ENOSPC);
+    CHECK_EQ(memory.finished, 0);
+    CHECK_EQ(thrum_stream_close(stream), -ENOSPC);
+    CHECK_EQ(memory.closed, 1);
+}
+
+/* ---- Cancel ---- */
+
+static int read_a_line_in_time(void *arg)
+{
+    struct ends ends = open_ends(PAIR_TCP, NULL);
+    const char *at;
+    (void)arg;
+    CHECK_EQ(thrum_stream_printf(ends.a, "half"), 4);
+    CHECK_EQ(thrum_stream_flush(ends.a), 0);
+    THRUM_TIMEOUT(THRUM_MS(1))
+    CHECK_EQ(thrum_stream_read_line(ends.b, &at), -ETIMEDOUT);
+    CHECK_EQ(thrum_stream_printf(ends.a, " and half\n"), 10);
+    CHECK_EQ(thrum_stream_flush(ends.a), 0);
+    ssize_t length = thrum_stream_read_line(ends.b, &at);
+    CHECK_TEXT(at, length, "half and half\n");
+    close_ends(&ends);
+    return 0;
+}
+
+TEST(half_a_line_is_there_after_the_deadline)
+{
+    run_on_each_count(read_a_line_in_time);
+}
