@@ -301,6 +301,15 @@ void th_crew_adapt(struct th_crew *crew, int64_t now)
         call_for_lanes(crew);
 }
 
+bool th_crew_has_aside(struct thrum_runtime *runtime)
+{
+    struct th_crew *crew = &runtime->crew;
+    th_lock_take(&crew->lock);
+    bool has_aside = crew->threads > crew->spare_count + runtime->worker_count;
+    th_lock_leave(&crew->lock);
+    return has_aside;
+}
+
 /* ---- A worker without a permit ---- */
 
 enum verdict { NOTHING, GOT_STUCK, WAS_SHORT };

@@ -13,6 +13,8 @@ enum {
     FIRST_NS = 100000,
     /* A look costs some 10 us of processor, most of it the wake: less than one in a hundred. */
     MOST_NS = 2000000,
+    /* The same while all sleep but threads without a permit, which may leave tasks that nobody is told of. */
+    ASIDE_MOST_NS = 20000000,
     BLOCKED_NS = 50000,
     /* A thread that blocks has used less of the time than one part in so many. */
     IDLE_PART = 4,
@@ -325,12 +327,18 @@ static void look_round(struct thrum_runtime *runtime)
     judge_workers(runtime, &look);
     th_crew_adapt(&runtime->crew, look.now);
     uint32_t hired = hire_for(runtime, &look);
+    bool is_quiet = all_sleep(runtime);
+    int64_t most = is_quiet && !look.has_backlog ? ASIDE_MOST_NS : MOST_NS;
     if (look.detached > 0 || hired > 0)
         monitor->span_ns = FIRST_NS;
     else
-        monitor->span_ns = monitor->span_ns * 2 < MOST_NS ? monitor->span_ns * 2 : MOST_NS;
-    monitor->quiet_looks = all_sleep(runtime) ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS || th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
+        monitor->span_ns = monitor->span_ns * 2 < most ? monitor->span_ns * 2 : most;
+    /* Of a thread without a permit, whose tasks nobody has got hold of yet. */
+    if (is_quiet && look.has_backlog)
+        th_idle_wake_one(runtime);
+    monitor->quiet_looks = is_quiet ? monitor->quiet_looks + 1 : 0;
+    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || th_crew_has_aside(runtime) ||
+        th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
         sleep_short(runtime, look.now);
     else
         sleep_long(runtime);
