@@ -84,13 +84,27 @@ static bool parse_when(const char *text, struct rule *rule)
     return rule->first > 0 && *end == ':';
 }
 
+/* The calls that move bytes. A read of a TCP socket that is cut short tells a lie that no kernel tells: that there was
+ * nothing more (io/bytes.c). */
+static bool can_be_short(enum th_sys_call call)
+{
+    static const enum th_sys_call movers[] = {TH_SYS_read,     TH_SYS_write,  TH_SYS_readv, TH_SYS_writev,
+                                              TH_SYS_pread,    TH_SYS_pwrite, TH_SYS_recv,  TH_SYS_send,
+                                              TH_SYS_sendfile, TH_SYS_splice};
+    for (size_t i = 0; i < TH_COUNT_OF(movers); i++) {
+        if (movers[i] == call)
+            return true;
+    }
+    return false;
+}
+
 static bool parse_what(const char *text, struct rule *rule)
 {
     if (strncmp(text, "short=", 6) == 0) {
         char *end;
         rule->code = 0;
         rule->short_bytes = strtoul(text + 6, &end, 10);
-        return end != text + 6 && *end == '\0' && (rule->call == TH_SYS_read || rule->call == TH_SYS_write);
+        return end != text + 6 && *end == '\0' && can_be_short(rule->call);
     }
     for (size_t i = 0; i < TH_COUNT_OF(errnos); i++) {
         if (strcmp(text, errnos[i].name) == 0) {

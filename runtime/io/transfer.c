@@ -106,13 +106,15 @@ static ssize_t try_until_done(struct th_io *io, th_trial *trial, void *args)
     for (;;) {
         io->seen = th_descriptor_events(io->descriptor, io->direction);
         result = (io->seen & TH_DRAINED) != 0 ? -EAGAIN : trial(io, args);
-        if (result == -EAGAIN) {
-            int code = th_descriptor_wait(io->descriptor, io->fd, io->direction, io->seen);
-            if (code < 0)
-                return code;
-        } else if (result != -EINTR) {
+        int code = 0;
+        if (result == -EAGAIN)
+            code = th_descriptor_wait(io->descriptor, io->fd, io->direction, io->seen);
+        else if (result == -EINTR)
+            code = look_at_scopes();
+        else
             return result;
-        }
+        if (code < 0)
+            return code;
     }
 }
 

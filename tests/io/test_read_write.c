@@ -86,6 +86,44 @@ TEST(what_was_written_before_the_end_is_read_first)
         run_on(2, reads_until_the_end, &kind);
 }
 
+static int wait_for_the_end(const struct pair *pair)
+{
+    struct th_descriptor *descriptor;
+    CHECK_EQ(th_descriptor_acquire(pair->fds[0], &descriptor), 0);
+    while ((th_descriptor_events(descriptor, TH_READING) & TH_EVENT_HUNG) == 0)
+        thrum_yield();
+    th_descriptor_release(descriptor, pair->fds[0]);
+    return 0;
+}
+
+/* Data and the end come in one event; a short read then proves nothing, there is no event to come. */
+static int the_end_was_told_before(void *arg)
+{
+    struct pair pair = open_pair(PAIR_TCP);
+    thrum_group group = THRUM_GROUP_INIT;
+    char text[16];
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, read_one, &pair), 0);
+    wait_for_waiters(pair.fds[0], 1);
+    CHECK_EQ(thrum_write(pair.fds[1], "x", 1), 1);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_write(pair.fds[1], "abc", 3), 3);
+    CHECK_EQ(thrum_close(pair.fds[1]), 0);
+    CHECK_EQ(wait_for_the_end(&pair), 0);
+    THRUM_TIMEOUT(THRUM_MS(500)) /* a registration that is made anew would tell after a second */
+    {
+        CHECK_EQ(thrum_read(pair.fds[0], text, sizeof text), 3);
+        CHECK_EQ(thrum_read(pair.fds[0], text, sizeof text), 0);
+    }
+    CHECK_EQ(thrum_close(pair.fds[0]), 0);
+    return 0;
+}
+
+TEST(an_end_that_was_told_with_the_data_is_read_behind_it)
+{
+    run_on_each_count(the_end_was_told_before);
+}
+
 static int read_the_end(void *arg)
 {
     struct pair *pair = arg;
