@@ -348,3 +348,4 @@ MODEL_SURVIVES("[IO1]",
 MODEL_SURVIVES("[IO3]", "what is published is zeros, and the model's memory is zero before anybody has it")
 MODEL_SURVIVES("[W1]", "model_park's and model_wait's: there is no context here")
 MODEL_SURVIVES("[W2]", "model_wait's: a reader takes what came from the kernel")
+MODEL_SURVIVES("[W4]", "the scopes' models': nobody cancels here")
