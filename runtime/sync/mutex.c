@@ -3,6 +3,7 @@
 #include "base/panic.h"
 #include "sync/holder.h"
 #include "sync/line.h"
+#include "sync/lock_order.h"
 
 #include <errno.h>
 
@@ -22,6 +23,7 @@ struct seat {
     struct th_place place; /* first */
     struct th_holder self; /* c */
     int64_t since;         /* c: when it came */
+    void *woken_at;        /* l: where the waker ran: in whose queue it is */
     bool is_awake;         /* l: woken by a wake, and not asleep again */
     bool is_granted;       /* l: the lock is its, and it is not in the line any more */
     bool is_firm;          /* c: no scope ends its waits */
@@ -107,6 +109,7 @@ static uint32_t rouse(thrum_mutex *mutex)
     do {
         if (th_await_wake(&seat->place.waiter, TH_WAKE_PLAIN)) {
             seat->is_awake = true;
+            seat->woken_at = th_holder_self().where;
             return WOKEN;
         }
         seat = (struct seat *)seat->place.next;
@@ -239,31 +242,54 @@ static TH_NOINLINE int lock_contended(thrum_mutex *mutex, int64_t until, bool is
 
 /* ---- Unlocking with somebody in line ---- */
 
+static int64_t interval(const thrum_mutex *mutex)
+{
+    uint32_t count = mutex->line_.count_;
+    return ROUND_NS / (count > ROUND_LEAST ? count : ROUND_LEAST);
+}
+
 /* The first in line has waited long enough, and the last one was not handed it just now. */
 static bool is_due(thrum_mutex *mutex, int64_t now)
 {
-    uint32_t count = mutex->line_.count_;
-    const struct seat *first = first_seat(mutex);
-    return now - first->since >= PATIENCE_NS &&
-           now - mutex->handed_ >= ROUND_NS / (count > ROUND_LEAST ? count : ROUND_LEAST);
+    return now - first_seat(mutex)->since >= PATIENCE_NS && now - mutex->handed_ >= interval(mutex);
 }
 
-/* Hands the lock, which the caller has, to the first who can still be told so; false if all are leaving. */
-static bool hand_over(thrum_mutex *mutex)
+/* What was not handed over in time, as when the holder's thread was off its core, is made up for; one round at most. */
+static void note_hand_over(thrum_mutex *mutex, int64_t now)
 {
-    struct seat *first = first_seat(mutex), *seat = first;
+    int64_t next = mutex->handed_ + interval(mutex);
+    mutex->handed_ = next > now - ROUND_NS ? next : now - ROUND_NS;
+}
+
+/* The first who can still be told that the lock is his. Who is awake in another worker's queue comes by himself, and
+ * the lock would lie idle until then: others go first. NULL if all are leaving. */
+static struct seat *find_heir(thrum_mutex *mutex)
+{
+    struct seat *first = first_seat(mutex), *seat = first, *far = NULL;
+    void *here = th_holder_self().where;
     do {
-        if (seat->is_awake || th_await_wake(&seat->place.waiter, TH_WAKE_PLAIN)) {
-            uint32_t woken = seat->is_awake ? 0 : th_atomic32_load_relaxed(word_of(mutex)) & WOKEN;
-            th_line_remove(&mutex->line_, &seat->place);
-            seat->is_granted = true;
-            own(mutex, (struct th_holder){seat->self.who, NULL});
-            th_atomic32_store_relaxed(word_of(mutex), LOCKED | woken | waiting_bit(mutex));
-            return true;
-        }
+        bool is_near = seat->is_awake && seat->woken_at == here;
+        if (is_near || (!seat->is_awake && th_await_wake(&seat->place.waiter, TH_WAKE_PLAIN)))
+            return seat;
+        if (seat->is_awake && far == NULL)
+            far = seat;
         seat = (struct seat *)seat->place.next;
     } while (seat != first);
-    return false;
+    return far;
+}
+
+/* Hands the lock, which the caller has, to one in line; false if there is none. */
+static bool hand_over(thrum_mutex *mutex)
+{
+    struct seat *seat = find_heir(mutex);
+    if (seat == NULL)
+        return false;
+    uint32_t woken = seat->is_awake ? 0 : th_atomic32_load_relaxed(word_of(mutex)) & WOKEN;
+    th_line_remove(&mutex->line_, &seat->place);
+    seat->is_granted = true;
+    own(mutex, (struct th_holder){seat->self.who, NULL});
+    th_atomic32_store_relaxed(word_of(mutex), LOCKED | woken | waiting_bit(mutex));
+    return true;
 }
 
 /* With the line's lock held and the mutex the caller's: gives it up in one way or the other. */
@@ -276,7 +302,7 @@ static void give_up(thrum_mutex *mutex)
         mutex->looked_ = now;
         th_atomic32_store_relaxed(patience_of(mutex), is_frequent ? LOOKS_IN : 0);
         if (is_due(mutex, now) && hand_over(mutex)) {
-            mutex->handed_ = now;
+            note_hand_over(mutex, now);
             return;
         }
     }
@@ -310,8 +336,21 @@ static TH_NOINLINE void unlock_contended(thrum_mutex *mutex)
 
 /* ---- The calls ---- */
 
+static TH_NOINLINE int lock_in_order(thrum_mutex *mutex, int64_t until, bool is_firm)
+{
+    th_order_wants(mutex);
+    int code = take(mutex) ? 0 : lock_contended(mutex, until, is_firm);
+    if (code == 0) {
+        own(mutex, th_holder_self());
+        th_order_has(mutex);
+    }
+    return code;
+}
+
 int thrum_mutex_lock_until(thrum_mutex *mutex, thrum_time when)
 {
+    if (th_order_is_on())
+        return lock_in_order(mutex, when, false);
     if (TH_UNLIKELY(!take(mutex)))
         return lock_contended(mutex, when, false);
     own(mutex, th_holder_self());
@@ -325,7 +364,9 @@ int thrum_mutex_lock(thrum_mutex *mutex)
 
 void th_mutex_lock_firmly(thrum_mutex *mutex)
 {
-    if (TH_UNLIKELY(!take(mutex)))
+    if (th_order_is_on())
+        (void)lock_in_order(mutex, TH_SYS_FOREVER, true);
+    else if (TH_UNLIKELY(!take(mutex)))
         (void)lock_contended(mutex, TH_SYS_FOREVER, true);
     else
         own(mutex, th_holder_self());
@@ -336,6 +377,8 @@ int thrum_mutex_try_lock(thrum_mutex *mutex)
     if ((th_atomic32_load_relaxed(word_of(mutex)) & LOCKED) != 0 || !take(mutex))
         return -EBUSY;
     own(mutex, th_holder_self());
+    if (th_order_is_on())
+        th_order_has(mutex);
     return 0;
 }
 
@@ -353,6 +396,8 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
 {
     if (TH_UNLIKELY(th_atomicptr_load_relaxed(owner_of(mutex)) != th_holder_self().who))
         panic_about_unlock(mutex);
+    if (th_order_is_on())
+        th_order_left(mutex);
     th_atomicptr_store_relaxed(owner_of(mutex), NULL);
     uint32_t seen = LOCKED;
     if (TH_UNLIKELY(th_atomic32_load_relaxed(word_of(mutex)) != LOCKED) ||
@@ -370,4 +415,6 @@ void thrum_mutex_destroy(thrum_mutex *mutex)
     uint32_t word = th_atomic32_load_relaxed(word_of(mutex));
     THRUM_CHECK((word & WAITING) == 0, "thrum_mutex_destroy(%p): tasks wait for it", (void *)mutex);
     THRUM_CHECK((word & LOCKED) == 0, "thrum_mutex_destroy(%p): it is locked", (void *)mutex);
+    if (th_order_is_on())
+        th_order_forget(mutex);
 }

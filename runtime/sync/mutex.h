@@ -30,15 +30,16 @@
  * The clock is read by the unlocker, once in LOOKS_IN unlocks that found somebody on his way (more often where these
  * take long), since that somebody may be behind the unlocker in the queue of the same worker.
  *
+ * Who is handed it runs next on the unlocker's worker, once the unlocker waits. So it goes to somebody who sleeps, or
+ * who is in that worker's queue: one that was woken elsewhere may be in the queue of a thread that is off its core.
+ *
  * A waiter spins first, but only if who has the lock runs on another core, as far as `where` tells.
  *
- *   [U1] release word without LOCKED -> acquire LOCKED: what the last holder wrote is seen by the next; where the lock
- *   is
- *        handed over, by the lock of the line
+ *   [U1] release word without LOCKED -> acquire LOCKED: what the last holder wrote is seen by the next. Where the lock is
+ *        handed over, the lock of the line does that.
  *
- * Rejected, with 64 tasks on two workers around 20 ns of work; figures in runtime/README.md: handing over at each
- * unlock; waking at each unlock, with nothing to say that somebody is on his way; a line that woken ones join again at
- * its end (waits grow with the line, prototype: 70 ms).
+ * Rejected, with figures in runtime/README.md: handing over at each unlock; waking at each unlock, with nothing to say
+ * that somebody is on his way; a line that woken ones join again at its end.
  *
  * Explored by tests/model (model_mutex).
  */

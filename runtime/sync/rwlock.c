@@ -30,6 +30,7 @@
 #include "base/panic.h"
 #include "sync/holder.h"
 #include "sync/line.h"
+#include "sync/lock_order.h"
 
 #include <errno.h>
 
@@ -74,6 +75,8 @@ static bool take(thrum_rwlock *lock, bool is_writer)
 
 static void own(thrum_rwlock *lock, bool is_writer)
 {
+    if (th_order_is_on())
+        th_order_has(lock);
     if (is_writer)
         th_atomicptr_store_relaxed(owner_of(lock), th_holder_self().who);
 }
@@ -186,6 +189,8 @@ static TH_NOINLINE int lock_contended(thrum_rwlock *lock, thrum_time when, bool 
 
 static int lock_until(thrum_rwlock *lock, thrum_time when, bool is_writer)
 {
+    if (th_order_is_on())
+        th_order_wants(lock);
     int code = take(lock, is_writer) ? 0 : lock_contended(lock, when, is_writer);
     if (code == 0)
         own(lock, is_writer);
@@ -245,6 +250,8 @@ static bool end_readers(thrum_rwlock *lock)
 void thrum_rwlock_read_unlock(thrum_rwlock *lock)
 {
     uint32_t seen = th_atomic32_load_relaxed(word_of(lock));
+    if (th_order_is_on())
+        th_order_left(lock);
     for (;;) {
         THRUM_CHECK(seen >= READER, "thrum_rwlock_read_unlock(%p): nobody reads", (void *)lock);
         if (seen == (READER | WAITING)) {
@@ -266,6 +273,8 @@ void thrum_rwlock_write_unlock(thrum_rwlock *lock)
     THRUM_CHECK(owner == th_holder_self().who, "thrum_rwlock_write_unlock(%p): the caller does not write",
                 (void *)lock);
     th_atomicptr_store_relaxed(owner_of(lock), NULL);
+    if (th_order_is_on())
+        th_order_left(lock);
     uint32_t seen = WRITING;
     if (TH_LIKELY(th_atomic32_cas_release(word_of(lock), &seen, 0))) /* [H1] */
         return;

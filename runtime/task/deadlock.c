@@ -47,7 +47,7 @@ static const char *describe(const struct th_task *task, char text[TEXT_BYTES])
     return text;
 }
 
-static void tell_task(const struct th_task *task)
+void th_deadlock_tell(const struct th_task *task)
 {
     char self[TEXT_BYTES], other[TEXT_BYTES];
     const struct th_task *runs = task->fiber->task;
@@ -76,7 +76,7 @@ static uint32_t tell_roster(const struct th_roster *roster, uint32_t told, uint3
 {
     for (const struct th_task *task = roster->newest; task != NULL; task = task->elder) {
         if (told++ < TASKS_TOLD_MOST)
-            tell_task(task);
+            th_deadlock_tell(task);
         for (struct thrum_group *group = task->groups; group != NULL && depth < DEPTH_MOST; group = group->next_)
             told = tell_roster(th_group_roster(group), told, depth + 1);
     }

@@ -11,16 +11,20 @@
  * waits end with -ECANCELED, and thrum_run returns -EDEADLK. Tasks that wait on although they are cancelled (shields)
  * leave nothing to do but a panic.
  *
- * Not found: a cycle among some tasks while others run or wait for time.
+ * Not found here: a cycle among some tasks while others run or wait for time (task/cycle.h).
  */
 #ifndef TH_TASK_DEADLOCK_H
 #define TH_TASK_DEADLOCK_H
 
 #include <stdbool.h>
 
+struct th_task;
 struct thrum_runtime;
 
 /* By a worker that sleeps, on its host's stack: true if it has made tasks ready. */
 bool th_deadlock_judge(struct thrum_runtime *runtime);
+
+/* One line on stderr: who a task is, what it waits for, and who has that. It must not be on its way out of the wait. */
+void th_deadlock_tell(const struct th_task *task);
 
 #endif

@@ -1,6 +1,7 @@
 /* thrum_run: from nothing to a runtime and back. */
 #include "base/config.h"
 #include "base/cores.h"
+#include "base/debug.h"
 #include "base/sys.h"
 #include "sched/idle.h"
 #include "task/call.h"
@@ -72,6 +73,9 @@ static int read_settings(const thrum_options *options, struct settings *settings
     if (code < 0)
         return code;
     settings->slice_us = SLICE_US;
+    code = th_debug_open();
+    if (code < 0)
+        return code;
     return th_config_number("THRUM_SLICE_US", 0, SLICE_US_MOST, &settings->slice_us);
 }
 

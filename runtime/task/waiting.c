@@ -1,20 +1,28 @@
 #include "task/waiting.h"
 
+#include "base/debug.h"
 #include "fiber/fiber.h"
+#include "task/cycle.h"
 
 void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
 {
     struct th_fiber *self = th_fiber_self();
     if (self == NULL)
         return;
-    th_atomicptr_store_relaxed(&self->waits_for, (void *)(uintptr_t)object);
-    th_atomicptr_store_relaxed(&self->waits_as, (void *)(uintptr_t)kind);
+    if (th_debug_is_on(TH_DEBUG_DEADLOCK))
+        th_cycle_note(self, kind, object);
+    else
+        th_waiting_note(self, kind, object);
 }
 
 void th_waiting_end(void)
 {
     struct th_fiber *self = th_fiber_self();
-    if (self != NULL)
+    if (self == NULL)
+        return;
+    if (th_debug_is_on(TH_DEBUG_DEADLOCK))
+        th_cycle_note(self, NULL, NULL);
+    else
         th_atomicptr_store_relaxed(&self->waits_as, NULL);
 }
 

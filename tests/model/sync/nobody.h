@@ -8,10 +8,34 @@
 #include "model/model.h"
 
 #include "fiber/stack.h"
+#include "sync/lock_order.h"
 #include "sched/worker.h"
 #include "task/waiting.h"
 
 struct th_stack_arena th_stack_arena;
+
+/* Nor is anything looked for. */
+th_atomic32 th_debug_wanted;
+
+void th_order_wants(const void *lock)
+{
+    (void)lock;
+}
+
+void th_order_has(const void *lock)
+{
+    (void)lock;
+}
+
+void th_order_left(const void *lock)
+{
+    (void)lock;
+}
+
+void th_order_forget(const void *lock)
+{
+    (void)lock;
+}
 
 void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
 {

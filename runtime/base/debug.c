@@ -1,0 +1,44 @@
+#include "base/debug.h"
+
+#include "base/panic.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+th_atomic32 th_debug_wanted = TH_ATOMIC_INIT(0);
+
+static const struct {
+    const char *word;
+    uint32_t what;
+} words[] = {{"lockorder", TH_DEBUG_LOCKORDER}, {"deadlock", TH_DEBUG_DEADLOCK}};
+
+static uint32_t meaning_of(const char *text, size_t length)
+{
+    for (size_t i = 0; i < TH_COUNT_OF(words); i++) {
+        if (strlen(words[i].word) == length && strncmp(words[i].word, text, length) == 0)
+            return words[i].what;
+    }
+    return 0;
+}
+
+int th_debug_open(void)
+{
+    const char *text = th_sys_getenv("THRUM_DEBUG");
+    uint32_t wanted = 0;
+    while (text != NULL && *text != '\0') {
+        size_t length = strcspn(text, ",");
+        uint32_t what = meaning_of(text, length);
+        if (what == 0) {
+            char word[32];
+            (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
+            th_report("THRUM_DEBUG: nothing is called \"%s\"; want lockorder, deadlock", word);
+            return -EINVAL;
+        }
+        wanted |= what;
+        text += length + (text[length] == ',');
+    }
+    (void)th_atomic32_or_relaxed(&th_debug_wanted, wanted);
+    return 0;
+}

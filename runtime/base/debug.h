@@ -1,0 +1,25 @@
+/*
+ * THRUM_DEBUG: what is looked for at a price, as words with commas between them. Read when a runtime starts; what one
+ * has switched on stays on for the process.
+ */
+#ifndef TH_BASE_DEBUG_H
+#define TH_BASE_DEBUG_H
+
+#include "base/atomic.h"
+
+enum {
+    TH_DEBUG_LOCKORDER = 1, /* "lockorder": locks that are taken in different orders (sync/lock_order.h) */
+    TH_DEBUG_DEADLOCK = 2,  /* "deadlock": some tasks that wait for each other while others run (task/cycle.h) */
+};
+
+extern th_atomic32 th_debug_wanted;
+
+TH_INLINE bool th_debug_is_on(uint32_t what)
+{
+    return TH_UNLIKELY((th_atomic32_load_relaxed(&th_debug_wanted) & what) != 0);
+}
+
+/* 0, or -EINVAL: a word that nobody knows, which has been named on stderr. */
+int th_debug_open(void);
+
+#endif
