@@ -35,8 +35,8 @@
  *
  * A waiter spins first, but only if who has the lock runs on another core, as far as `where` tells.
  *
- *   [U1] release word without LOCKED -> acquire LOCKED: what the last holder wrote is seen by the next. Where the lock is
- *        handed over, the lock of the line does that.
+ *   [U1] release word without LOCKED -> acquire LOCKED: what the last holder wrote is seen by the next. Where the lock
+ *        is handed over, the lock of the line does that.
  *
  * Rejected, with figures in runtime/README.md: handing over at each unlock; waking at each unlock, with nothing to say
  * that somebody is on his way; a line that woken ones join again at its end.

@@ -1,7 +1,7 @@
 /*
- * Each primitive where a wake, a hand-over, or a signal meets a cancel: it goes to the one who waits on, or the cancelled
- * one has it and passes it on. First with one worker and in an order that is fixed; then many times with the cancel and
- * the wake on different workers. Nobody else comes: what is lost here is never healed by a later wake.
+ * Each primitive where a wake, a hand-over, or a signal meets a cancel: it goes to the one who waits on, or the
+ * cancelled one has it and passes it on. First with one worker and in an order that is fixed; then many times with the
+ * cancel and the wake on different workers. Nobody else comes: what is lost here is never healed by a later wake.
  */
 #include "task/harness.h"
 
@@ -134,8 +134,8 @@ static int cancel_the_one(void *arg)
     return 0;
 }
 
-/* The cancel comes before what the caller does next, from another worker at the same time, or at the caller's next wait;
- * in turns. */
+/* The cancel comes before what the caller does next, from another worker at the same time, or at the caller's next
+ * wait; in turns. */
 static void cancel_meanwhile(struct scene *scene, thrum_group *group)
 {
     if (scene->turn % 3 == 0) {
@@ -176,8 +176,8 @@ TEST(mutex_unlock_after_a_cancel_wakes_the_next)
     run_on(1, cancel_then_unlock, NULL);
 }
 
-/* The first is woken, finds the mutex taken again, and is cancelled when it wants to wait again; the last unlock saw him
- * on his way and woke nobody else. */
+/* The first is woken, finds the mutex taken again, and is cancelled when it wants to wait again; the last unlock saw
+ * him on his way and woke nobody else. */
 static int cancel_the_woken_one(void *arg)
 {
     struct scene scene = new_scene;
