@@ -62,9 +62,9 @@ enum turn { MY_TURN, OVER, AGAIN };
 static int await_turn(thrum_once *once)
 {
     struct th_place place = {.kind = &once_kind, .object = once};
-    void *self = th_holder_self().who;
     int code = th_await_begin(&place.waiter);
     th_line_enter(&once->line_);
+    void *self = th_holder_self().who;
     uint32_t state = look(once);
     bool is_mine = state == RUNNING && th_atomicptr_load_relaxed((th_atomicptr *)&once->owner_) == self;
     if (state == RUNNING && !is_mine && code == 0) {

@@ -4,6 +4,12 @@
 #include "sync/mutex.h"
 #include "task/waiting.h"
 
+static bool has_parked(const thrum_task *handle)
+{
+    const struct th_task *task = (const struct th_task *)(uintptr_t)handle;
+    return (th_atomic64_load_acquire(&task->wait) & 0xffff) == TH_WAIT_PARKED;
+}
+
 /* ---- One at a time ---- */
 
 struct counter {
@@ -198,9 +204,11 @@ static int meet_a_greedy_task(void *arg)
     CHECK_EQ(thrum_mutex_lock(&greedy.mutex), 0);
     THRUM_GROUP(group)
     {
-        CHECK_EQ(thrum_spawn(&group, lock_once, &greedy), 0);
-        while (*(volatile uint32_t *)&greedy.mutex.line_.count_ == 0)
+        thrum_task *waiter;
+        CHECK_EQ(thrum_task_start(&waiter, &group, NULL, lock_once, &greedy), 0);
+        while (!has_parked(waiter))
             thrum_yield();
+        thrum_task_drop(waiter);
         CHECK_EQ(thrum_spawn(&group, lock_again_and_again, &greedy), 0);
         thrum_mutex_unlock(&greedy.mutex);
     }
@@ -288,7 +296,7 @@ static int look_who_waits(void *arg)
     CHECK_EQ(thrum_mutex_lock(&mutex), 0);
     CHECK_EQ(thrum_task_start(&handle, NULL, NULL, lock_it, &mutex), 0);
     struct th_task *task = (struct th_task *)handle;
-    while (*(volatile uint32_t *)&mutex.line_.count_ == 0)
+    while (!has_parked(handle))
         thrum_yield();
     struct th_waiting waiting = th_waiting_of(task->fiber);
     while (waiting.kind == NULL) {

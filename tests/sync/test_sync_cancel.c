@@ -1,7 +1,7 @@
 /*
  * Each primitive where a wake, a hand-over, or a signal meets a cancel: it goes to the one who waits on, or the
- * cancelled one has it and passes it on. First with one worker and in an order that is fixed; then many times with the cancel and
- * the wake on different workers. Nobody else comes: what is lost here is never healed by a later wake.
+ * cancelled one has it and passes it on. First with one worker and in an order that is fixed; then many times with the
+ * cancel and the wake on different workers. Nobody else comes: what is lost here is never healed by a later wake.
  */
 #include "task/harness.h"
 
