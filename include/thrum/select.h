@@ -64,6 +64,7 @@ THRUM_CASE_ thrum_case_make_(enum thrum_case_kind_ kind, void *object, void *ite
     made.object_ = object;
     made.item_ = item;
     made.time_ = time;
+    made.next_ = 0;
     return made;
 }
 
