@@ -39,9 +39,9 @@ static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
     struct th_task *task = th_due_task(due->owner);
     switch (th_due_of(due->owner)) {
-    case TH_DUE_CALL: /* from now on a task like any other */
+    case TH_DUE_CALL: /* from now on a task like any other; its turn is that of its time */
         th_worker_count(&worker->spawned);
-        th_worker_add_fresh(worker, task);
+        th_queue_push_newest(&worker->ready, task);
         break;
     case TH_DUE_DEADLINE:
         if (th_wait_deadline(task, due->epoch))
@@ -88,24 +88,14 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
     return fired;
 }
 
-/* All that came from outside; guard held. Ready tasks in their order; fresh ones so that the oldest runs first. */
+/* All that came from outside, in its order, begun or not: nobody's children are among it. Guard held. */
 static void take_injected(struct th_worker *worker)
 {
-    struct th_task *task = th_inject_take(&worker->runtime->inject), *fresh = NULL;
+    struct th_task *task = th_inject_take(&worker->runtime->inject);
     while (task != NULL) {
         struct th_task *next = task->next;
-        if (task->fiber != NULL) {
-            th_queue_push_newest(&worker->ready, task);
-        } else {
-            task->next = fresh;
-            fresh = task;
-        }
+        th_queue_push_newest(&worker->ready, task);
         task = next;
-    }
-    while (fresh != NULL) {
-        struct th_task *next = fresh->next;
-        th_worker_add_fresh(worker, fresh);
-        fresh = next;
     }
 }
 

@@ -60,7 +60,7 @@ struct th_worker {
     uint32_t fair_next;             /* g: the pick that looks at what could starve */
     uint32_t slot_runs;             /* g */
     th_atomicptr slot;              /* g, read by thieves: the task just made ready */
-    struct th_queue ready;          /* g: started tasks, oldest runs first */
+    struct th_queue ready;          /* g: started tasks, and fresh ones from outside; oldest runs first */
     struct th_queue fresh;          /* g: tasks without a fiber, newest runs first */
     uint32_t turn;                  /* g: odd: a fresh one next */
     int32_t fair_in;                /* g: dispatches between two such looks, from how long they took */

@@ -173,7 +173,7 @@ static void fire_and_run(void *arg)
     struct th_worker *worker = arg;
     th_worker_enter(worker);
     (void)th_worker_fire(worker, &worker->timers, 1);
-    struct th_task *task = th_queue_pop_newest(&worker->fresh);
+    struct th_task *task = th_queue_pop_oldest(&worker->ready);
     th_worker_leave(worker);
     MODEL_CHECK((task != NULL) != (th_timers_next(&worker->timers) == 1));
     if (task != NULL)
