@@ -38,9 +38,9 @@
  *
  * Rejected: moving a stuck worker's queues by hand (its guard can be forced from a silent owner anyway); permits as
  * objects with queues of their own (every dispatch would go through one more pointer, and a stuck worker that spawns
- * would have nowhere to put it); binding a task to a thread that others use too (what it must keep apart - locale, the
- * lock of an interpreter - is the thread's); handing the permit back to the returning worker when the spare idles (another
- * handshake, to save a wake after a stall that has cost more).
+ * would have nowhere to put it); handing the permit back to the returning worker when the spare idles (another
+ * handshake, to save a wake after a stall that has cost more); binding a task to a thread that others use too (what it
+ * must keep apart - a locale, the lock of an interpreter - is the thread's).
  *
  * Explored by tests/model (model_retake).
  */
