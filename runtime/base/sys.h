@@ -68,7 +68,8 @@
     X(getsockopt)       \
     X(setsockopt)       \
     X(getsockname)      \
-    X(getpeername)
+    X(getpeername)      \
+    X(getaddrinfo)
 
 enum th_sys_call {
 #define TH_SYS_ENUM(name) TH_SYS_##name,
