@@ -45,8 +45,8 @@ THRUM_API ssize_t thrum_sendmsg(int fd, const struct msghdr *message, int flags)
 
 /*
  * Connects. Where a name has several addresses they are tried one after the other, both families by turns, a quarter of
- * a second apart, and the first that answers is taken. 0, with the socket in *fd; -EINVAL (no such network, no address),
- * what thrum_resolve says of a name, or why the last address failed. May switch, may be cancelled.
+ * a second apart, and the first that answers is taken. 0, with the socket in *fd; -EINVAL (no such network, no
+ * address), what thrum_resolve says of a name, or why the last address failed. May switch, may be cancelled.
  */
 THRUM_API THRUM_CHECKED int thrum_dial(const char *network, const char *address, int *fd);
 

@@ -1,5 +1,5 @@
-/* Names: what getaddrinfo does of them, who waits for it, and dialling by name. This program brings a getaddrinfo of its
- * own: no test asks a name server. */
+/* Names: what getaddrinfo does of them, who waits for it, and dialling by name. This program brings a getaddrinfo of
+ * its own: no test asks a name server. */
 #include <dlfcn.h>
 #include <netdb.h>
 
@@ -16,8 +16,8 @@ static int numbers(const char *host, const char *service, const struct addrinfo 
     return real(host, service, hints, found);
 }
 
-/* "slow": answers when it is let. "nobody", "later", "never": no answer of several kinds. "twisted": two addresses where
- * nobody is, and one of this machine. Else a number. */
+/* "slow": answers when it is let. "nobody", "later", "never": no answer of several kinds. "twisted": two addresses
+ * where nobody is, and one of this machine. Else a number. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     count_up(&lookups);
