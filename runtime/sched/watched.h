@@ -5,9 +5,9 @@
  * nobody pays for it.
  *
  *   stalls    A line when a worker is replaced: what it ran, whether that blocks or computes, for how long already, and
- *             for one that blocks the place in the program, which the kernel tells of a thread in a system call. Another
- *             when the task comes back, with its name, how long it was, and its stack. The stuck task itself is not
- *             touched: a signal would end its system call, and it could not be told from outside where its frames are.
+ *             for one that blocks the place in the program, which the kernel tells of a thread in a system call.
+ *             Another when the task comes back, with its name, how long it was, and its stack. The stuck task itself is
+ *             not touched: a signal would end its system call, and from outside nobody can tell where its frames are.
  *             Ten lines a second at most.
  *   migrate   A task that was on this thread before goes on on another: it goes aside, where a thread without a permit
  *             takes it. For programs that keep the address of errno or of a thread-local variable over a call.

@@ -324,20 +324,32 @@ TEST(the_monitor_sleeps_beside_bound_tasks_that_wait)
     run_on(2, let_all_sleep, NULL);
 }
 
-static int never_set(void *arg)
+static thrum_event never = THRUM_EVENT_INIT;
+
+static int wait_for_never(void *arg)
 {
-    thrum_event never = THRUM_EVENT_INIT;
     (void)arg;
     CHECK_EQ(thrum_nomigrate_begin(), 0);
     CHECK_EQ(thrum_event_wait(&never), -ECANCELED);
     return 0;
 }
 
+static int wait_side_by_side(void *arg)
+{
+    thrum_group group = THRUM_GROUP_INIT;
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(thrum_spawn(&group, wait_for_never, arg), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    return 0;
+}
+
+/* Each of their threads looks, when it goes to sleep, whether it was the last. */
 static void wait_for_nothing(void *arg)
 {
     (void)arg;
-    thrum_options options = {.workers = 2};
-    CHECK_EQ(thrum_run_with(&options, never_set, NULL), -EDEADLK);
+    thrum_options options = {.workers = 4};
+    for (int i = 0; i < fewer(50, 5); i++)
+        CHECK_EQ(thrum_run_with(&options, wait_side_by_side, NULL), -EDEADLK);
 }
 
 TEST(bound_tasks_that_wait_for_nothing_are_found)

@@ -9,24 +9,28 @@
 
 static struct kit_outcome outcome;
 
-static void block_for(long ms)
+/* In one dispatch, until somebody has noticed. */
+static void block_until_replaced(void)
 {
-    struct timespec span = {.tv_nsec = ms * 1000000};
-    (void)nanosleep(&span, NULL);
+    struct timespec span = {.tv_nsec = 1000000};
+    uint64_t before = thrum_stalls();
+    while (thrum_stalls() == before)
+        (void)nanosleep(&span, NULL);
 }
 
 /* ---- Stalls ---- */
 
 static int block_and_wait(void *arg)
 {
-    block_for(10);
-    return thrum_sleep(THRUM_US((intptr_t)arg));
+    (void)arg;
+    block_until_replaced();
+    return thrum_sleep(THRUM_US(10));
 }
 
 static int block_and_end(void *arg)
 {
     (void)arg;
-    block_for(10);
+    block_until_replaced();
     return 0;
 }
 
@@ -35,7 +39,7 @@ static int have_stalls(void *arg)
     static const thrum_task_options options = {.name = "a slow one"};
     thrum_task *task;
     (void)arg;
-    CHECK_EQ(thrum_task_start(&task, NULL, &options, block_and_wait, (void *)(intptr_t)10), 0);
+    CHECK_EQ(thrum_task_start(&task, NULL, &options, block_and_wait, NULL), 0);
     thrum_yield();
     CHECK_EQ(thrum_join(task, NULL), 0);
     CHECK_EQ(thrum_task_start(&task, NULL, NULL, block_and_end, NULL), 0);
@@ -63,12 +67,20 @@ TEST(stalls_are_told_with_name_length_and_stack)
     CHECK_STR_HAS(outcome.errors, "has ended on worker");
 }
 
+static int block_for_a_moment(void *arg)
+{
+    struct timespec span = {.tv_nsec = 5000000};
+    (void)arg;
+    (void)nanosleep(&span, NULL);
+    return thrum_sleep(THRUM_US(10));
+}
+
 static int have_many_stalls(void *arg)
 {
     thrum_group group = THRUM_GROUP_INIT;
     (void)arg;
     for (int i = 0; i < 60; i++)
-        CHECK_EQ(thrum_spawn(&group, block_and_wait, NULL), 0);
+        CHECK_EQ(thrum_spawn(&group, block_for_a_moment, NULL), 0);
     thrum_yield();
     CHECK_EQ(thrum_group_wait(&group), 0);
     return 0;
