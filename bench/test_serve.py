@@ -119,7 +119,8 @@ class Board(unittest.TestCase):
 @unittest.skipUnless(services.LOAD.exists(), 'the release preset is not built')
 class ShortRun(unittest.TestCase):
     def test_a_server_is_loaded_lightly_and_heavily(self):
-        scenario = services.Scenario('short_run', '', ('--light', '4', '--rate', '200', '--heavy', '1', '--ms', '5'), ())
+        load = '--light', '4', '--rate', '200', '--heavy', '1', '--ms', '5'
+        scenario = services.Scenario('short_run', '', load, ())
         run, failure = services.run_once(services.SERVICES['epoll_cores'], scenario, 1, (0.3, 0.1))
         self.assertIsNone(failure)
         self.assertGreater(run['light_per_s'], 0)

@@ -93,6 +93,7 @@ def render_text(report):
 
 # ---- Plots ----
 
+WITH_LATENCY = 'light', 'short', 'long', 'blocked'
 PERCENTILES = [(1, '0'), (10, '90'), (100, '99'), (1000, '99.9'), (10000, '99.99 %')]
 
 
@@ -104,7 +105,7 @@ def latency_plot(report, name):
         if 'median' in row and row['runs'][0]['quantiles']:
             middle = sorted(row['runs'], key=lambda run: run['p99_us'])[len(row['runs']) // 2]
             series[row['service']] = [(1 / (1 - part), us / 1000) for part, us in middle['quantiles'] if part < 0.99995]
-    return curves.render(SCENARIOS[name].title, series, PERCENTILES, 'percent of the light requests that took no longer',
+    return curves.render(SCENARIOS[name].title, series, PERCENTILES, 'percent of light requests that took no longer',
                          'latency, ms, logarithmic', x_log=True, y_log=True)
 
 
@@ -132,7 +133,7 @@ def scaling_plot(report):
 def plots(report):
     """{file name: SVG} of what was run."""
     names = dict.fromkeys(row['scenario'] for row in report['results'])
-    drawn = {f'latency_{name}': latency_plot(report, name) for name in names if name in ('light', 'short', 'long', 'blocked')}
+    drawn = {f'latency_{name}': latency_plot(report, name) for name in names if name in WITH_LATENCY}
     if report['settings']['beside']:
         drawn['throughput'] = throughput_plot(report)
     if len({row['workers'] for row in report['results'] if row['scenario'] == 'compute'}) > 1:

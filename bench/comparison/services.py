@@ -90,8 +90,8 @@ SCENARIOS = {s.name: s for s in (
     Scenario('blocked', '64 light clients that ask again at once beside 64 that block a thread for 50 ms each',
              ('--light', '64', '--heavy', '64', '--ms', '50', '--how', 'block'), (P99, LIGHT, HEAVY)),
     Scenario('compute', '8 clients that only want 10 ms of computing each', ('--light', '0', '--heavy', '8'), (HEAVY,)),
-    Scenario('echo', '64 clients that send 64 bytes and want them back, again at once', ('--light', '64', '--echo', '64'),
-             (ECHO_CPU, LIGHT, P99), is_echo=True),
+    Scenario('echo', '64 clients that send 64 bytes and want them back, again at once',
+             ('--light', '64', '--echo', '64'), (ECHO_CPU, LIGHT, P99), is_echo=True),
 )}
 
 

@@ -1,10 +1,10 @@
 /*
- * The service that bench/serve measures, as its C versions share it; samples/mixed_http.c, and those of bench/peers, are
- * written anew from this page.
+ * The service that bench/serve measures, as its C versions share it; samples/mixed_http.c, and those of bench/peers,
+ * are written anew from this page.
  *
  *     GET /light HTTP/1.1                      "ok", at once
- *     GET /heavy?ms=N HTTP/1.1                 "ok", after N milliseconds of computing: of the thread's own CPU time, so
- *                                              that a heavy request costs the same on a busy machine
+ *     GET /heavy?ms=N HTTP/1.1                 "ok", after N milliseconds of computing, by the CPU time of the
+ *                                              thread: a heavy request costs the same on a busy machine
  *     GET /heavy?ms=N&how=block HTTP/1.1       "ok", after N milliseconds in nanosleep, which stands for any call that
  *                                              blocks a thread
  *
@@ -31,8 +31,8 @@ int service_listen(int port, int flags);
 /* The next connection of a listener, without delay of small messages, or -1. */
 int service_accept(int listener, int flags);
 
-/* Reads once, serves what requests are whole then, one after the other, and sends the answers. False: the connection has
- * ended. */
+/* Reads once, serves what requests are whole then, one after the other, and sends the answers. False: the connection
+ * has ended. */
 bool service_turn(int fd, struct service_connection *connection);
 
 /* Ends the program with what failed last. */
