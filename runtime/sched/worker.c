@@ -194,6 +194,9 @@ TH_INLINE struct th_task *pick_next(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
+/* What is not picked by whoever comes. */
+enum { ELSEWHERE = TH_TASK_STUCK | TH_TASK_BOUND };
+
 /* The lane for a task that got stuck before, or whose function did; -1: none. */
 static int lane_for(const struct th_worker *worker, const struct th_task *task)
 {
@@ -202,9 +205,13 @@ static int lane_for(const struct th_worker *worker, const struct th_task *task)
     return task->fiber == NULL ? th_hogs_lane_of(&worker->runtime->crew.hogs, task->fn) : -1;
 }
 
-/* It may be that a task should run aside: then the next one is picked. */
+/* It may be that a task should run aside, or on its own thread: then the next one is picked. */
 static TH_NOINLINE struct th_task *put_aside(struct th_worker *worker, struct th_task *task)
 {
+    if ((task->flags & TH_TASK_BOUND) != 0) {
+        th_crew_bring_home(task);
+        return th_worker_pick(worker);
+    }
     int lane = lane_for(worker, task);
     if (lane < 0)
         return task;
@@ -213,15 +220,15 @@ static TH_NOINLINE struct th_task *put_aside(struct th_worker *worker, struct th
 }
 
 /* What is nearly never so, by words that are in the cache. */
-TH_INLINE bool may_have_been_stuck(const struct th_worker *worker, const struct th_task *task)
+TH_INLINE bool may_belong_elsewhere(const struct th_worker *worker, const struct th_task *task)
 {
-    return (task->flags & TH_TASK_STUCK) != 0 ||
+    return (task->flags & ELSEWHERE) != 0 ||
            (task->fiber == NULL && th_atomic32_load_relaxed(&worker->runtime->crew.hogs.known) != 0);
 }
 
-TH_INLINE struct th_task *unless_stuck(struct th_worker *worker, struct th_task *task)
+TH_INLINE struct th_task *unless_elsewhere(struct th_worker *worker, struct th_task *task)
 {
-    if (TH_LIKELY(task == NULL || !may_have_been_stuck(worker, task)))
+    if (TH_LIKELY(task == NULL || !may_belong_elsewhere(worker, task)))
         return task;
     return put_aside(worker, task);
 }
@@ -234,7 +241,7 @@ static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
         return NULL;
     }
     struct th_task *task = pick_fair(worker);
-    return unless_stuck(worker, task != NULL ? task : pick_next(worker));
+    return unless_elsewhere(worker, task != NULL ? task : pick_next(worker));
 }
 
 struct th_task *th_worker_pick(struct th_worker *worker)
@@ -243,7 +250,7 @@ struct th_task *th_worker_pick(struct th_worker *worker)
     th_atomic32_store_relaxed(&worker->dispatches, number);
     if (TH_UNLIKELY((int32_t)(number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
         return pick_otherwise(worker);
-    return unless_stuck(worker, pick_next(worker));
+    return unless_elsewhere(worker, pick_next(worker));
 }
 
 /* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */

@@ -98,6 +98,8 @@ struct th_worker {
     int64_t aside_since;   /* o: when it began to */
     th_atomic32 stuck_for; /* a: for which lane its task is, whose permit was taken */
     bool is_retired;       /* o */
+    bool is_bound;         /* o: its task is waited for, and nobody else's taken */
+    struct th_task *home;  /* the crew's lock's: the bound task, ready to go on here */
     bool is_starting;      /* the crew's lock's: its thread is on its way */
     th_atomic32 tid;       /* a: the thread's number, 0 while there is none */
 
