@@ -17,8 +17,10 @@
 #include <thrum/io.h>
 #include <thrum/local.h>
 #include <thrum/net.h>
+#include <thrum/process.h>
 #include <thrum/queues.h>
 #include <thrum/select.h>
+#include <thrum/signal.h>
 #include <thrum/stream.h>
 #include <thrum/sync.h>
 #include <thrum/task.h>

@@ -10,7 +10,7 @@
  * Calls return >= 0 or -errno; errno itself is neither left changed nor looked at by anybody else. Nothing here is
  * inlined: errno's address is a thread-local fact, which must not be remembered over a switch (runtime/README.md,
  * "Thread-local state"). Calls on the program's own files are in base/sys_io.h and
- * base/sys_file.h.
+ * base/sys_file.h, on its children in base/sys_process.h.
  */
 #ifndef TH_BASE_SYS_H
 #define TH_BASE_SYS_H
@@ -77,7 +77,12 @@
     X(unlink)           \
     X(mkdir)            \
     X(ftruncate)        \
-    X(getdents)
+    X(getdents)         \
+    X(spawn)            \
+    X(pidfd_open)       \
+    X(pidfd_kill)       \
+    X(waitid)           \
+    X(pipe)
 
 enum th_sys_call {
 #define TH_SYS_ENUM(name) TH_SYS_##name,

@@ -1,0 +1,33 @@
+/*
+ * Signals, waited for in tasks.
+ *
+ *     while (thrum_signal_wait(SIGHUP) >= 0)
+ *         read_settings();
+ *
+ * A caught signal is counted by a handler that does nothing else; each count is taken by one wait. Not for signals that
+ * tell of a fault of the program itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL), nor for those that cannot be caught.
+ */
+#ifndef THRUM_SIGNAL_H
+#define THRUM_SIGNAL_H
+
+#include <thrum/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* From now on a signal is caught and counted: for a program that must not miss one before its first wait. 0, -EINVAL
+ * (no such signal, or not for this), -EMFILE, -ENFILE, -ENOMEM. Never switches. */
+THRUM_API THRUM_CHECKED int thrum_signal_catch(int signo);
+
+/* Waits for a signal, which is caught from then on: how many have come since the last wait. -errno as above;
+ * -ECANCELED, -ETIMEDOUT. May switch, may be cancelled; outside of tasks it blocks the thread. */
+THRUM_API int thrum_signal_wait(int signo);
+
+/* What was done with a signal before it was caught is done again; what was counted is forgotten. Never switches. */
+THRUM_API void thrum_signal_release(int signo);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
