@@ -19,6 +19,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <thrum/select.h>
 #include <thrum/task.h>
 
 #ifdef __cplusplus
@@ -56,6 +57,17 @@ THRUM_API ssize_t thrum_splice(int from, int to, size_t bytes);
  * how many are, each with its revents; 0 when the time is over. May switch, may be cancelled.
  */
 THRUM_API int thrum_poll(struct pollfd *fds, size_t count, thrum_time span);
+
+/*
+ * Cases of a select (thrum/select.h): a file descriptor can be read from, or written to, without waiting; so it can at
+ * its end, or after an error. A hint, as poll's: another task may be quicker. The case's result is 0, or -EBADF if it
+ * is closed; a negative number never is ready. Outside of tasks only what is ready at once takes effect, else -EPERM.
+ */
+#define THRUM_READABLE(fd) thrum_readable(fd)
+#define THRUM_WRITABLE(fd) thrum_writable(fd)
+/* What the macros are made of. Never switch. */
+THRUM_API thrum_case thrum_readable(int fd);
+THRUM_API thrum_case thrum_writable(int fd);
 
 /*
  * Closes. Tasks that wait for this fd go on with -EBADF, and so does every later call on it; the number itself goes

@@ -11,6 +11,7 @@
  *
  * The cases may be used again and again; THRUM_AFTER counts from each call anew, THRUM_AT is a point in time. A case of
  * NULL never happens: a way to leave one out for a while. A channel may stand in several cases, in both directions too.
+ * More cases are in thrum/io.h (THRUM_READABLE, THRUM_WRITABLE) and thrum/signal.h (THRUM_SIGNAL).
  */
 #ifndef THRUM_SELECT_H
 #define THRUM_SELECT_H
@@ -32,6 +33,9 @@ enum thrum_case_kind_ {
     THRUM_CASE_SEND_,
     THRUM_CASE_JOINED_,
     THRUM_CASE_EVENT_,
+    THRUM_CASE_READABLE_,
+    THRUM_CASE_WRITABLE_,
+    THRUM_CASE_SIGNAL_,
     THRUM_CASE_KINDS_
 };
 

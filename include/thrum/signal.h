@@ -10,7 +10,7 @@
 #ifndef THRUM_SIGNAL_H
 #define THRUM_SIGNAL_H
 
-#include <thrum/base.h>
+#include <thrum/select.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,6 +23,12 @@ THRUM_API THRUM_CHECKED int thrum_signal_catch(int signo);
 /* Waits for a signal, which is caught from then on: how many have come since the last wait. -errno as above;
  * -ECANCELED, -ETIMEDOUT. May switch, may be cancelled; outside of tasks it blocks the thread. */
 THRUM_API int thrum_signal_wait(int signo);
+
+/* A case of a select (thrum/select.h): the signal has come. It is caught from now on. The case's result is as of
+ * thrum_signal_wait; 0 if another was quicker; outside of tasks -EPERM unless it has come by then. Never switches. */
+#define THRUM_SIGNAL(signo) thrum_signaled(signo)
+/* What the macro is made of. Never switches. */
+THRUM_API thrum_case thrum_signaled(int signo);
 
 /* What was done with a signal before it was caught is done again; what was counted is forgotten. Never switches. */
 THRUM_API void thrum_signal_release(int signo);

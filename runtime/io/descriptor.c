@@ -68,7 +68,8 @@ static void wake_all(struct th_descriptor *descriptor, enum th_direction directi
         struct th_task *task = node->waiter->task;
         node->is_listed = false;
         th_atomic32_store_relaxed(&descriptor->waits, th_atomic32_load_relaxed(&descriptor->waits) - 1);
-        if (th_wait_win(task, node->waiter->epoch, reason) == TH_WAIT_ITS_WAKE) {
+        uint32_t told = node->reason != 0 ? node->reason : reason;
+        if (th_wait_win(task, node->waiter->epoch, told) == TH_WAIT_ITS_WAKE) {
             *ready->end = task;
             ready->end = &task->next;
         }
@@ -213,11 +214,6 @@ void th_descriptor_adopt(int fd, enum th_kind kind)
 
 /* ---- Waits ---- */
 
-static bool is_closing(const struct th_descriptor *descriptor)
-{
-    return (th_atomic32_load_relaxed(&descriptor->users) & TH_CLOSING) != 0 && !TH_MUTANT(wait_without_look_at_close);
-}
-
 /* Registered with the poller of the task that waits; lock held. */
 static int ensure_added(struct th_descriptor *descriptor, int fd, struct th_poller *poller)
 {
@@ -250,7 +246,7 @@ int th_descriptor_list(struct th_descriptor *descriptor, int fd, enum th_directi
         return code;
     th_lock_take(&descriptor->lock);
     uint32_t events = th_atomic32_load_relaxed(&descriptor->events[direction]);
-    if (is_closing(descriptor))
+    if (th_descriptor_is_closing(descriptor) && !TH_MUTANT(wait_without_look_at_close))
         code = -EBADF;
     else if (((events ^ seen) & ~(uint32_t)TH_DRAINED) != 0 && !TH_MUTANT(wait_without_look_at_events))
         code = 1;

@@ -66,6 +66,7 @@ enum th_kind {
 struct th_io_node {
     struct th_io_node *prev, *next; /* l */
     struct th_waiter *waiter;       /* c: on the stack of whoever waits, like the node */
+    uint32_t reason;                /* c: what the waiter is woken with; 0: whatever happens */
     bool is_listed;                 /* l; its owner reads it after a wake, which came from under the lock */
 };
 
@@ -87,6 +88,12 @@ enum { TH_DRAINED = 1, TH_EVENT_HUNG = 2, TH_EVENT = 4, TH_CLOSING = 1, TH_USER 
 int th_descriptor_acquire(int fd, struct th_descriptor **descriptor);
 /* It has ended; closes the number if it was the last of a closing one. */
 void th_descriptor_release(struct th_descriptor *descriptor, int fd);
+
+/* Asked by who has acquired it. */
+TH_INLINE bool th_descriptor_is_closing(const struct th_descriptor *descriptor)
+{
+    return (th_atomic32_load_relaxed(&descriptor->users) & TH_CLOSING) != 0;
+}
 
 /* The count of events, to be taken before a call is tried. */
 TH_INLINE uint32_t th_descriptor_events(const struct th_descriptor *descriptor, enum th_direction direction)

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/sys_io.h"
 #include "io/descriptor.h"
+#include "io/ready_cases.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -76,6 +77,11 @@ int thrum_signal_catch(int signo)
     return code;
 }
 
+static int told(uint64_t count)
+{
+    return count < INT_MAX ? (int)count : INT_MAX;
+}
+
 int thrum_signal_wait(int signo)
 {
     uint64_t count;
@@ -83,9 +89,7 @@ int thrum_signal_wait(int signo)
     if (code < 0)
         return code;
     ssize_t got = thrum_read(bell_of(signo), &count, sizeof count);
-    if (got < 0)
-        return (int)got;
-    return count < INT_MAX ? (int)count : INT_MAX;
+    return got < 0 ? (int)got : told(count);
 }
 
 void thrum_signal_release(int signo)
@@ -100,4 +104,57 @@ void thrum_signal_release(int signo)
         signals[signo].is_caught = false;
     }
     th_lock_leave(&lock);
+}
+
+/* ---- A case of a select ---- */
+
+/* Its signal, or why that cannot be caught, stands in time_. */
+static int bell_of_case(const thrum_case *which)
+{
+    return bell_of((int)which->time_);
+}
+
+static bool signal_is_ready(const thrum_case *which)
+{
+    return which->time_ < 0 || th_fd_is_ready(bell_of_case(which), TH_READING);
+}
+
+/* False: another task was quicker. */
+static bool signal_take(thrum_case *which)
+{
+    uint64_t count;
+    if (which->time_ < 0) {
+        which->result = (int)which->time_;
+        return true;
+    }
+    if (th_sys_read(bell_of_case(which), &count, sizeof count) < 0)
+        return false;
+    which->result = told(count);
+    return true;
+}
+
+static enum th_enlisted signal_enlist(thrum_case *which, struct th_waiter *waiter, uint32_t reason)
+{
+    enum th_enlisted outcome = th_fd_enlist(which, bell_of_case(which), waiter, reason);
+    return outcome != TH_CASE_TAKEN || which->result < 0 || signal_take(which) ? outcome : TH_CASE_MISSED;
+}
+
+static void signal_delist(thrum_case *which)
+{
+    th_fd_delist(which, bell_of_case(which));
+}
+
+static void signal_finish(thrum_case *which)
+{
+    signal_delist(which);
+    which->result = 0;
+    (void)signal_take(which);
+}
+
+thrum_case thrum_signaled(int signo)
+{
+    static const struct th_case_kind kind = {signal_is_ready, signal_take, signal_enlist, signal_finish, signal_delist};
+    th_case_add_kind(THRUM_CASE_SIGNAL_, &kind);
+    int code = thrum_signal_catch(signo);
+    return thrum_case_make_(THRUM_CASE_SIGNAL_, NULL, NULL, code < 0 ? code : signo);
 }
