@@ -1,10 +1,9 @@
 /*
- * A short tour of what works today, run by `samples/run`. The figures are this machine's, at this moment.
+ * A short tour, run by `samples/run`. Prints, with the figures of this machine at this moment:
  *
  *     1. some work on one worker
- *     2. the same work on all workers, in less time
- *     3. 100,000 tasks asleep at once
- *     4. one task fails, its sibling hears of it
+ *     ...
+ *     all well
  */
 #include <thrum.h>
 

@@ -1,6 +1,6 @@
 /*
  * Calls that block, and computations that last: hints. None is needed, a task that gets stuck is found and its worker
- * replaced; with them nothing has to be found.
+ * replaced; with them nothing has to be found. And tasks that must stay on one thread.
  */
 #ifndef THRUM_BLOCKING_H
 #define THRUM_BLOCKING_H
@@ -22,6 +22,18 @@ THRUM_API int thrum_blocking(thrum_fn fn, void *arg);
 /* Lets others run if the caller has run for long and somebody has noticed: for loops that compute. A load or two when
  * nothing is due. May switch. Does nothing outside of tasks. */
 THRUM_API void thrum_yield_if_due(void);
+
+/*
+ * Gives the calling task an OS thread of its own, for code whose state belongs to a thread: a locale, a user interface,
+ * an interpreter's lock, thread-local variables. From its return to the matching end the task runs on that thread,
+ * over all calls that switch, and nobody else does; what it spawns runs on the workers as ever. May be nested. A task
+ * that calls it first and never ends it is pinned for its life. 0; -EAGAIN when an eighth of THRUM_MAX_THREADS is such
+ * threads already; -EOPNOTSUPP where nobody replaces workers (THRUM_SLICE_US=0). May switch; is not cancelled. Outside
+ * of tasks it does nothing.
+ */
+THRUM_API THRUM_CHECKED int thrum_nomigrate_begin(void);
+/* Never switches; after the outermost the task goes on on any worker from its next wait on. */
+THRUM_API void thrum_nomigrate_end(void);
 
 /* How often a worker was replaced because its task blocked or computed for long, in the calling task's runtime; 0
  * outside of tasks. Never switches. */

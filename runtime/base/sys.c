@@ -278,7 +278,9 @@ char th_sys_thread_state(int id)
         return 0;
     /* "id (name) S ...", and a name may hold anything. */
     const char *end = strrchr(text, ')');
-    return end != NULL && end[1] == ' ' ? end[2] : 0;
+    if (end == NULL || end[1] != ' ')
+        return 0;
+    return end[2];
 }
 
 uintptr_t th_sys_thread_self(void)

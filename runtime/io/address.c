@@ -59,8 +59,12 @@ static bool split(const char *text, char host[256], uint16_t *port)
     bool is_bracketed = length >= 2 && text[0] == '[' && colon[-1] == ']';
     if (*end != '\0' || number > 65535 || length >= 256)
         return false;
-    memcpy(host, text + is_bracketed, length - 2 * is_bracketed);
-    host[length - 2 * is_bracketed] = '\0';
+    if (is_bracketed) {
+        text++;
+        length -= 2;
+    }
+    memcpy(host, text, length);
+    host[length] = '\0';
     *port = (uint16_t)number;
     return is_bracketed || strchr(host, ':') == NULL;
 }
@@ -135,18 +139,21 @@ static int find_internet(const struct network *network, const char *text, struct
     return count;
 }
 
-int th_address_find(const char *network_name, const char *text, struct th_endpoint *found)
+int th_address_find(const char *network, const char *text, struct th_endpoint *found)
 {
-    const struct network *network = find_network(network_name);
-    if (network == NULL)
+    const struct network *known = find_network(network);
+    if (known == NULL)
         return -EINVAL;
-    return network->domain == AF_UNIX ? find_local(network, text, found) : find_internet(network, text, found);
+    return known->domain == AF_UNIX ? find_local(known, text, found) : find_internet(known, text, found);
 }
 
 static int print_local(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity)
 {
     size_t bytes =
         length > offsetof(struct sockaddr_un, sun_path) ? length - offsetof(struct sockaddr_un, sun_path) : 0;
+    /* The kernel counts a zero behind a path that fills it all. */
+    if (bytes > sizeof address->sun_path)
+        bytes = sizeof address->sun_path;
     if (bytes == 0)
         return snprintf(to, capacity, "%s", "");
     if (address->sun_path[0] == '\0')
@@ -154,19 +161,19 @@ static int print_local(const struct sockaddr_un *address, socklen_t length, char
     return snprintf(to, capacity, "%.*s", (int)strnlen(address->sun_path, bytes), address->sun_path);
 }
 
-int th_address_print(const struct sockaddr *any, socklen_t length, char *to, size_t capacity)
+int th_address_print(const struct sockaddr *address, socklen_t length, char *to, size_t capacity)
 {
     char host[INET6_ADDRSTRLEN] = "";
-    if (any->sa_family == AF_UNIX)
-        return print_local((const void *)any, length, to, capacity);
-    if (any->sa_family == AF_INET) {
-        const struct sockaddr_in *ip4 = (const void *)any;
+    if (address->sa_family == AF_UNIX)
+        return print_local((const void *)address, length, to, capacity);
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *ip4 = (const void *)address;
         (void)inet_ntop(AF_INET, &ip4->sin_addr, host, sizeof host);
         return snprintf(to, capacity, "%s:%u", host, ntohs(ip4->sin_port));
     }
-    if (any->sa_family != AF_INET6)
+    if (address->sa_family != AF_INET6)
         return -EAFNOSUPPORT;
-    const struct sockaddr_in6 *ip6 = (const void *)any;
+    const struct sockaddr_in6 *ip6 = (const void *)address;
     (void)inet_ntop(AF_INET6, &ip6->sin6_addr, host, sizeof host);
     if (ip6->sin6_scope_id != 0)
         return snprintf(to, capacity, "[%s%%%u]:%u", host, ip6->sin6_scope_id, ntohs(ip6->sin6_port));

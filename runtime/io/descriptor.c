@@ -121,19 +121,19 @@ void th_descriptor_ready(const struct th_event *event, struct th_ready *ready)
 
 /* ---- Calls ---- */
 
-int th_descriptor_acquire(int fd, struct th_descriptor **acquired)
+int th_descriptor_acquire(int fd, struct th_descriptor **descriptor)
 {
     if (!is_number(fd))
         return -EBADF;
-    struct th_descriptor *descriptor = find(fd);
-    if (TH_UNLIKELY(descriptor == NULL) && (descriptor = make(fd)) == NULL)
+    struct th_descriptor *found = find(fd);
+    if (TH_UNLIKELY(found == NULL) && (found = make(fd)) == NULL)
         return -ENOMEM;
-    uint32_t users = th_atomic32_load_relaxed(&descriptor->users);
+    uint32_t users = th_atomic32_load_relaxed(&found->users);
     do {
         if ((users & TH_CLOSING) != 0)
             return -EBADF;
-    } while (!th_atomic32_cas_relaxed(&descriptor->users, &users, users + TH_USER));
-    *acquired = descriptor;
+    } while (!th_atomic32_cas_relaxed(&found->users, &users, users + TH_USER));
+    *descriptor = found;
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "sched/idle.h"
 #include "sched/monitor.h"
+#include "sched/watched.h"
 #include "sched/worker.h"
 
 #include <errno.h>
@@ -24,12 +25,13 @@ void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads)
     crew->may_batch = th_sys_is_batch_usable();
     crew->nice = th_sys_nice();
     crew->threads = permits;
-    crew->lanes[TH_LANE_BLOCKING].most = spares > 5 * share ? spares - 4 * share : share;
+    crew->lanes[TH_LANE_BLOCKING].most = spares > 6 * share ? spares - 5 * share : share;
     crew->hogs_least = permits < spares ? permits : spares;
     crew->lanes[TH_LANE_HOGS].most = crew->hogs_least;
     crew->lanes[TH_LANE_USER].most = 2 * share;
     crew->lanes[TH_LANE_FILES].most = share;
     crew->lanes[TH_LANE_NAMES].most = share;
+    crew->lanes[TH_LANE_OWN].most = share;
 }
 
 /* ---- Permits ---- */
@@ -116,6 +118,7 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane)
     uint32_t busy = TH_PERMIT_BUSY;
     th_lock_take(&crew->lock);
     th_atomic32_store_relaxed(&worker->stuck_for, lane);
+    th_atomic64_store_relaxed(&worker->stuck_since, (uint64_t)worker->watch.quiet_since);
     bool has_spare = crew->spares != NULL;
     /* Before it can come back, and undo it. */
     if (has_spare && lane == TH_LANE_HOGS)
@@ -129,9 +132,12 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane)
         lower(worker, false);
     }
     th_lock_leave(&crew->lock);
-    if (spare != NULL)
-        wake(spare);
-    return spare != NULL;
+    if (spare == NULL)
+        return false;
+    wake(spare);
+    if ((worker->runtime->watches & TH_DEBUG_STALLS) != 0)
+        th_watched_stall_begins(worker, (enum th_lane_kind)lane);
+    return true;
 }
 
 void th_crew_wake_all(struct th_crew *crew)
@@ -169,6 +175,15 @@ static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *w
     return NULL;
 }
 
+bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind)
+{
+    const struct th_lane *lane = &crew->lanes[kind];
+    th_lock_take(&crew->lock);
+    bool has_room = lane->running + th_queue_count(&lane->queue) < lane->most;
+    th_lock_leave(&crew->lock);
+    return has_room;
+}
+
 void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
 {
     struct th_crew *crew = &runtime->crew;
@@ -201,6 +216,52 @@ bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, st
     th_lock_leave(&crew->lock);
     return waits;
 }
+
+/* ---- Threads of one task alone ---- */
+
+bool th_crew_claim_thread(struct th_crew *crew)
+{
+    th_lock_take(&crew->lock);
+    bool may = crew->owned < crew->lanes[TH_LANE_OWN].most;
+    crew->owned += may;
+    th_lock_leave(&crew->lock);
+    return may;
+}
+
+void th_crew_bring_home(struct th_task *task)
+{
+    struct th_worker *owner = th_worker_of(task->fiber);
+    struct th_crew *crew = &owner->runtime->crew;
+    th_lock_take(&crew->lock);
+    owner->home = task;
+    bool rests = owner->is_sleeping;
+    if (rests) {
+        owner->is_sleeping = false;
+        crew->resting--;
+        th_atomic32_store_release(&owner->sleep_word, 1); /* [S2] */
+    }
+    th_lock_leave(&crew->lock);
+    if (rests)
+        wake(owner);
+}
+
+/* The bound task, or NULL: the thread rests until it is brought. */
+static struct th_task *take_home_or_rest(struct th_worker *worker)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    th_lock_take(&crew->lock);
+    struct th_task *task = worker->home;
+    worker->home = NULL;
+    if (task == NULL) {
+        th_atomic32_store_relaxed(&worker->sleep_word, 0);
+        worker->is_sleeping = true;
+        crew->resting++;
+    }
+    th_lock_leave(&crew->lock);
+    return task;
+}
+
+/* ---- Wants ---- */
 
 static uint32_t less(uint32_t a, uint32_t b)
 {
@@ -305,7 +366,7 @@ uint32_t th_crew_aside(struct thrum_runtime *runtime)
 {
     struct th_crew *crew = &runtime->crew;
     th_lock_take(&crew->lock);
-    uint32_t others = crew->spare_count + runtime->worker_count;
+    uint32_t others = crew->spare_count + crew->resting + runtime->worker_count;
     uint32_t aside = crew->threads - less(others, crew->threads);
     th_lock_leave(&crew->lock);
     return aside;
@@ -324,6 +385,8 @@ static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
         *lane = th_atomic32_load_relaxed(&worker->stuck_for);
         if (*lane == TH_LANE_HOGS)
             lower(worker, false);
+        if ((worker->runtime->watches & TH_DEBUG_STALLS) != 0)
+            th_watched_stall_ends(worker);
         return *lane != TH_LANES ? GOT_STUCK : NOTHING;
     }
     *lane = worker->lane;
@@ -332,6 +395,7 @@ static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
     worker->lane = TH_LANES;
     th_lock_take(&crew->lock);
     crew->lanes[*lane].running--;
+    crew->owned -= *lane == TH_LANE_OWN;
     th_lock_leave(&crew->lock);
     if (*lane > TH_LANE_HOGS)
         return NOTHING;
@@ -368,10 +432,14 @@ static void remember(struct th_task *task, enum verdict verdict, uint32_t lane)
 void th_crew_leave_task(struct th_worker *worker)
 {
     struct th_fiber *self = th_fiber_self();
+    struct th_task *task = self != NULL ? self->task : NULL;
     uint32_t lane;
+    worker->is_bound = task != NULL && (task->flags & TH_TASK_BOUND) != 0;
+    if (worker->is_bound)
+        return;
     enum verdict verdict = leave_place(worker, &lane);
-    if (self != NULL && self->task != NULL)
-        remember(self->task, verdict, lane);
+    if (task != NULL)
+        remember(task, verdict, lane);
 }
 
 /* All of a queue, newest first, in front of a chain. */
@@ -449,14 +517,31 @@ static int64_t retire_at(const struct th_worker *worker)
     return (timer > now ? timer : now) + SPARE_NS;
 }
 
-static void sleep_as_spare(struct th_worker *worker)
+static void judge_before_sleep(struct th_worker *worker)
 {
-    int64_t until = retire_at(worker);
     /* It may have been this worker that ended the last task. */
     th_runtime_stop_if_drained(worker->runtime);
     /* Or that ran the last task which did not wait. */
     if (worker->runtime->judge_rest != NULL)
         (void)worker->runtime->judge_rest(worker->runtime);
+}
+
+/* Until the task that this thread is bound to goes on. */
+static struct th_task *await_home(struct th_worker *worker)
+{
+    struct th_task *task;
+    while ((task = take_home_or_rest(worker)) == NULL) {
+        judge_before_sleep(worker);
+        while (th_atomic32_load_acquire(&worker->sleep_word) == 0) /* [S2] */
+            (void)th_sys_futex_wait(&worker->sleep_word, 0, TH_SYS_FOREVER);
+    }
+    return task;
+}
+
+static void sleep_as_spare(struct th_worker *worker)
+{
+    int64_t until = retire_at(worker);
+    judge_before_sleep(worker);
     while (th_atomic32_load_acquire(&worker->sleep_word) == 0) { /* [S2] */
         if (th_sys_futex_wait(&worker->sleep_word, 0, until) != -ETIMEDOUT)
             continue;
@@ -492,8 +577,8 @@ void th_crew_stand_by(struct th_worker *worker)
             th_fence_seqcst(); /* [MO2] */
             th_monitor_want(worker->runtime);
         }
-        bool is_listed;
-        struct th_task *task = take_or_list(worker, &is_listed);
+        bool is_listed = false;
+        struct th_task *task = worker->is_bound ? await_home(worker) : take_or_list(worker, &is_listed);
         if (task != NULL)
             run_aside(worker, task);
         else if (is_listed)

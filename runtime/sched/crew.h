@@ -25,6 +25,12 @@
  * lane, and run by threads that have none. Each lane is a queue, first in first out, with a bound on how many of its
  * tasks run at once; a full lane delays nobody else's.
  *
+ * Threads of a task's own. A task that must stay on one thread goes through a lane too (TH_LANE_OWN), and the thread
+ * that takes it is its alone from then on: it has no permit, and while the task waits it sleeps, on no list. The task
+ * becomes ready like any other, wherever that happens; who picks it finds its flag, where he looks for known hogs
+ * anyway, and puts it into its thread's hand (th_crew_bring_home), which the fiber still names. So no queue and no
+ * thief knows of such tasks, and others pay nothing for them.
+ *
  *   [C1] release made -> acquire made: a worker that is counted is complete
  *
  * The permit word itself orders nothing, all its uses are relaxed: a spare learns of its permit by its wake
@@ -33,7 +39,8 @@
  * Rejected: moving a stuck worker's queues by hand (its guard can be forced from a silent owner anyway); permits as
  * objects with queues of their own (every dispatch would go through one more pointer, and a stuck worker that spawns
  * would have nowhere to put it); handing the permit back to the returning worker when the spare idles (another
- * handshake, to save a wake after a stall that has cost more).
+ * handshake, to save a wake after a stall that has cost more); binding a task to a thread that others use too (what it
+ * must keep apart - a locale, the lock of an interpreter - is the thread's).
  *
  * Explored by tests/model (model_retake).
  */
@@ -50,7 +57,7 @@ struct th_worker;
 enum { TH_PERMIT_NONE, TH_PERMIT_BUSY, TH_PERMIT_IDLE, TH_PERMIT_TAKEN };
 
 /* What runs aside, and why. */
-enum th_lane_kind { TH_LANE_BLOCKING, TH_LANE_HOGS, TH_LANE_USER, TH_LANE_FILES, TH_LANE_NAMES, TH_LANES };
+enum th_lane_kind { TH_LANE_BLOCKING, TH_LANE_HOGS, TH_LANE_USER, TH_LANE_FILES, TH_LANE_NAMES, TH_LANE_OWN, TH_LANES };
 
 /* Key: l the crew's lock. */
 struct th_lane {
@@ -66,6 +73,8 @@ struct th_crew {
     uint32_t threads;               /* l: that live or are being started */
     uint32_t starting;              /* l: of these, not yet a spare */
     uint32_t spare_count;           /* l */
+    uint32_t owned;                 /* l: that are, or will be, one task's alone */
+    uint32_t resting;               /* l: of these, asleep until their task goes on */
     struct th_worker *spares;       /* l: latest first, its cache is the warmest */
     struct th_worker *retired;      /* l: without a thread, to be used again */
     struct th_lane lanes[TH_LANES]; /* l */
@@ -96,8 +105,17 @@ void th_crew_hand_on(struct th_worker *worker);
 /* Any thread: a task that is ready, or fresh, runs aside as soon as its lane has room. */
 void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
 
+/* What is put into this lane now need not wait. */
+bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind);
+
 /* Takes it back: false if it has begun. */
 bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
+
+/* The calling task wants a thread of its own and goes into its lane next: false if there are as many as may be. */
+bool th_crew_claim_thread(struct th_crew *crew);
+
+/* A bound task is ready: its thread goes on with it. */
+void th_crew_bring_home(struct th_task *task);
 
 /* The monitor's: takes a worker's permit for a spare; false if there is no spare, or the worker has no permit or has
  * gone idle. */

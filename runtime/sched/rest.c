@@ -21,8 +21,8 @@ static bool all_others_are_spares(struct thrum_runtime *runtime)
 {
     struct th_crew *crew = &runtime->crew;
     th_lock_take(&crew->lock);
-    bool they_are =
-        crew->threads - crew->spare_count == runtime->worker_count && th_atomic32_load_relaxed(&crew->waiting) == 0;
+    bool they_are = crew->threads - crew->spare_count - crew->resting == runtime->worker_count &&
+                    th_atomic32_load_relaxed(&crew->waiting) == 0;
     th_lock_leave(&crew->lock);
     return they_are;
 }

@@ -42,9 +42,11 @@ enum {
 };
 
 enum {
-    TH_TASK_HAS_HANDLE = 1,       /* somebody may join: the done list counts */
-    TH_TASK_HAS_COPY = 2,         /* arg is a copy in the heap, owned by the task */
-    TH_TASK_IS_POST = 8,          /* its record is one of the runtime's posts */
+    TH_TASK_HAS_HANDLE = 1,    /* somebody may join: the done list counts */
+    TH_TASK_HAS_COPY = 2,      /* arg is a copy in the heap, owned by the task */
+    TH_TASK_IS_POST = 8,       /* its record is one of the runtime's posts */
+    TH_TASK_BOUND_ONE = 0x100, /* times it has asked to stay on its thread (sched/crew.h) */
+    TH_TASK_BOUND = 0xff00,
     TH_TASK_OPEN_GROUP = 0x10000, /* times the groups that it has opened and not waited for yet */
 };
 
@@ -55,7 +57,7 @@ struct th_task {
     struct thrum_group *group;   /* c: NULL is the runtime's root */
     struct th_fiber *fiber;      /* r: NULL while fresh */
     th_atomicptr home;           /* a, written under g: the worker in whose fresh list it is; NULL: in none */
-    uint32_t flags;              /* c; the high half r */
+    uint32_t flags;              /* c; above the low byte r */
     int32_t result;              /* r; read by others after the done list is closed */
 
     uint64_t id;                   /* c: never reused */

@@ -4,6 +4,7 @@
 #include "sched/idle.h"
 #include "sched/steal.h"
 #include "sched/wait.h"
+#include "sched/watched.h"
 
 #include <string.h>
 
@@ -19,8 +20,8 @@ int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint
     memset(worker, 0, sizeof *worker);
     worker->runtime = runtime;
     worker->index = index;
-    worker->fair_in = TH_FAIR_MOST;
-    worker->fair_next = TH_FAIR_MOST + 1;
+    worker->fair_in = runtime->watches == 0 ? TH_FAIR_MOST : 0;
+    worker->fair_next = (uint32_t)worker->fair_in + 1;
     worker->lane = TH_LANES;
     th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_BUSY);
     th_random_init(&worker->random, th_sys_random());
@@ -145,6 +146,8 @@ static void adapt_interval(struct th_worker *worker, int64_t now)
     int64_t each = took / (worker->fair_in > 0 ? worker->fair_in : 1);
     int64_t fit = each > 0 ? TH_FAIR_NS / each : TH_FAIR_MOST;
     worker->fair_in = (int32_t)(fit < 1 ? 1 : fit > TH_FAIR_MOST ? TH_FAIR_MOST : fit);
+    if (TH_UNLIKELY(worker->runtime->watches != 0))
+        worker->fair_in = 0; /* each pick comes here, and so by pick_otherwise */
     worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + (uint32_t)worker->fair_in + 1;
     worker->fair_at = now;
 }
@@ -160,6 +163,8 @@ static struct th_task *pick_fair(struct th_worker *worker)
         worker->is_starved = false;
         return NULL;
     }
+    if (worker->fair_in == 0 && worker->turn % TH_FAIR_MOST != 0)
+        return NULL;
     struct th_task *task = th_queue_pop_oldest(&worker->fresh);
     if (task != NULL)
         th_atomicptr_store_relaxed(&task->home, NULL);
@@ -221,6 +226,9 @@ TH_INLINE struct th_task *pick_next(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
+/* What is not picked by whoever comes. */
+enum { ELSEWHERE = TH_TASK_STUCK | TH_TASK_BOUND };
+
 /* The lane for a task that got stuck before, or whose function did; -1: none. */
 static int lane_for(const struct th_worker *worker, const struct th_task *task)
 {
@@ -229,9 +237,13 @@ static int lane_for(const struct th_worker *worker, const struct th_task *task)
     return task->fiber == NULL ? th_hogs_lane_of(&worker->runtime->crew.hogs, task->fn) : -1;
 }
 
-/* It may be that a task should run aside: then the next one is picked. */
+/* It may be that a task should run aside, or on its own thread: then the next one is picked. */
 static TH_NOINLINE struct th_task *put_aside(struct th_worker *worker, struct th_task *task)
 {
+    if ((task->flags & TH_TASK_BOUND) != 0) {
+        th_crew_bring_home(task);
+        return th_worker_pick(worker);
+    }
     int lane = lane_for(worker, task);
     if (lane < 0)
         return task;
@@ -240,15 +252,15 @@ static TH_NOINLINE struct th_task *put_aside(struct th_worker *worker, struct th
 }
 
 /* What is nearly never so, by words that are in the cache. */
-TH_INLINE bool may_have_been_stuck(const struct th_worker *worker, const struct th_task *task)
+TH_INLINE bool may_belong_elsewhere(const struct th_worker *worker, const struct th_task *task)
 {
-    return (task->flags & TH_TASK_STUCK) != 0 ||
+    return (task->flags & ELSEWHERE) != 0 ||
            (task->fiber == NULL && th_atomic32_load_relaxed(&worker->runtime->crew.hogs.known) != 0);
 }
 
-TH_INLINE struct th_task *unless_stuck(struct th_worker *worker, struct th_task *task)
+TH_INLINE struct th_task *unless_elsewhere(struct th_worker *worker, struct th_task *task)
 {
-    if (TH_LIKELY(task == NULL || !may_have_been_stuck(worker, task)))
+    if (TH_LIKELY(task == NULL || !may_belong_elsewhere(worker, task)))
         return task;
     return put_aside(worker, task);
 }
@@ -256,12 +268,16 @@ TH_INLINE struct th_task *unless_stuck(struct th_worker *worker, struct th_task 
 /* A pick that has more to look at than the queues. */
 static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
 {
+    bool is_watched = worker->runtime->watches != 0;
+    if (is_watched)
+        th_watched_leaves(worker);
     if (!th_worker_has_permit(worker)) {
         th_crew_leave_task(worker);
         return NULL;
     }
     struct th_task *task = pick_fair(worker);
-    return unless_stuck(worker, task != NULL ? task : pick_next(worker));
+    task = unless_elsewhere(worker, task != NULL ? task : pick_next(worker));
+    return is_watched && task != NULL && th_watched_sends_away(worker, task) ? th_worker_pick(worker) : task;
 }
 
 struct th_task *th_worker_pick(struct th_worker *worker)
@@ -270,7 +286,7 @@ struct th_task *th_worker_pick(struct th_worker *worker)
     th_atomic32_store_relaxed(&worker->dispatches, number);
     if (TH_UNLIKELY((int32_t)(number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
         return pick_otherwise(worker);
-    return unless_stuck(worker, pick_next(worker));
+    return unless_elsewhere(worker, pick_next(worker));
 }
 
 /* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */

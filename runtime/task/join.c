@@ -19,11 +19,12 @@ static bool is_bounded(const struct th_task *task)
     return (th_atomic32_load_relaxed(&task->cancel) & (TH_TASK_HAS_DEADLINE | TH_TASK_CANCEL_REASON)) != 0;
 }
 
-/* A child that has not begun runs here and now, on the stack that waits for it. */
+/* A child that has not begun runs here and now, on the stack that waits for it; but not where others should run. */
 static bool run_if_fresh(struct th_fiber *self, struct th_task *task)
 {
     struct th_worker *worker = th_worker_of(self);
-    if (th_atomicptr_load_relaxed(&task->home) != worker || !th_task_has_room(self) || is_bounded(self->task))
+    if (th_atomicptr_load_relaxed(&task->home) != worker || !th_worker_has_permit(worker) || !th_task_has_room(self) ||
+        is_bounded(self->task))
         return false;
     th_worker_enter(worker);
     /* Once more inside: a thief may have been quicker. */

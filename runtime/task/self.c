@@ -10,8 +10,8 @@ void thrum_yield(void)
     struct th_worker *worker = th_worker_of(self);
     th_worker_enter(worker);
     struct th_task *next = th_worker_pick(worker);
-    /* Without a permit others are to go on, on this thread too. */
-    if (next == NULL && th_worker_has_permit(worker)) {
+    /* Without a permit others are to go on, on this thread too, if it is not the task's own. */
+    if (next == NULL && (th_worker_has_permit(worker) || (self->task->flags & TH_TASK_BOUND) != 0)) {
         th_worker_leave(worker);
         return;
     }

@@ -1,6 +1,8 @@
 /* Numbers that come back: closed and opened again by us, by foreign code, by dup, under the eyes of who waits. */
 #include "io/pairs.h"
 
+#include <sys/syscall.h>
+
 /* ---- By us ---- */
 
 enum { SLOTS = 8, ROUNDS_OF_REUSE = 3000 };
@@ -150,6 +152,13 @@ static int read_ebadf(void *arg)
     return 0;
 }
 
+/* As foreign code closes, behind the back of ThreadSanitizer too: it takes a close for a write to the number, and would
+ * call what this test is about a race with the sweep, which asks the kernel about every number that is waited for. */
+static void close_in_the_dark(int fd)
+{
+    CHECK_EQ(syscall(SYS_close, fd), 0);
+}
+
 static int closed_under_a_waiter(void *arg)
 {
     struct pair pair = open_pair(PAIR_PIPE);
@@ -157,7 +166,7 @@ static int closed_under_a_waiter(void *arg)
     (void)arg;
     CHECK_EQ(thrum_spawn(&group, read_ebadf, &pair), 0);
     wait_for_waiters(pair.fds[0], 1);
-    CHECK_EQ(close(pair.fds[0]), 0);
+    close_in_the_dark(pair.fds[0]);
     CHECK_EQ(thrum_group_wait(&group), 0);
     CHECK_EQ(close(pair.fds[1]), 0);
     return 0;

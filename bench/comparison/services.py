@@ -1,0 +1,193 @@
+"""The service of bench/service/service.h: who serves it, how it is loaded, and one run of one server under one load."""
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, replace
+
+from . import machine
+from .catalogue import OURS, PEERS_BUILD, PEERS_SOURCE, ROOT
+from .runner import explain
+
+BUILT = ROOT / 'build' / 'release'
+BENCH, SAMPLES, PEERS_BIN = BUILT / 'bench', BUILT / 'samples', PEERS_BUILD / 'bin'
+ASYNCIO = PEERS_SOURCE / 'asyncio' / 'asyncio_service'
+LOAD = BENCH / 'service_load'
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    title: str
+    command: tuple          # {port} and {workers} are filled in
+    echo: tuple = ()        # the same as an echo server
+    recipe: str = ''        # for bench/peers/build
+    is_single: bool = False  # one loop on one core, whatever is asked for
+    needs: str = ''         # a Python module
+
+
+@dataclass(frozen=True)
+class Metric:
+    field: str
+    title: str
+    unit: str
+    is_lower_better: bool = True
+    scale: float = 1
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    title: str
+    load: tuple
+    metrics: tuple          # what is compared, the principal one first
+    is_echo: bool = False
+
+
+SERVICES = {s.name: s for s in (
+    Service(OURS, 'thrum, naive handlers', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}'),
+            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '{workers}')),
+    Service('epoll', 'an epoll loop by hand', (BENCH / 'service_epoll', '{port}'), (BENCH / 'echo_epoll', '{port}'),
+            is_single=True),
+    Service('epoll_cores', 'an epoll loop by hand on each core',
+            (BENCH / 'service_epoll', '{port}', '{workers}'), (BENCH / 'echo_epoll', '{port}', '{workers}')),
+    Service('asyncio', 'asyncio', (ASYNCIO, '{port}'), (ASYNCIO, '--echo', '{port}'), 'asyncio', is_single=True),
+    Service('asyncio_threads', 'asyncio, heavy ones by to_thread', (ASYNCIO, '--to-thread', '{port}'),
+            recipe='asyncio', is_single=True),
+    Service('uvloop', 'asyncio on uvloop', (ASYNCIO, '--uvloop', '{port}'), (ASYNCIO, '--uvloop', '--echo', '{port}'),
+            'asyncio', is_single=True, needs='uvloop'),
+    Service('go', 'Go', (PEERS_BIN / 'go_service', '{port}', '{workers}'),
+            (PEERS_BIN / 'go_service', '-echo', '{port}', '{workers}'), 'go'),
+    Service('tokio', 'Tokio, naive handlers', (PEERS_BIN / 'tokio_service', '{port}', '{workers}'),
+            (PEERS_BIN / 'tokio_service', '--echo', '{port}', '{workers}'), 'tokio'),
+    Service('tokio_blocking', 'Tokio, heavy ones by spawn_blocking',
+            (PEERS_BIN / 'tokio_service', '--spawn-blocking', '{port}', '{workers}'), recipe='tokio'),
+    Service('threads', 'a thread for each connection', (BENCH / 'service_threads', '{port}')),
+)}
+
+P50 = Metric('p50_us', 'p50', 'ms', scale=0.001)
+P99 = Metric('p99_us', 'p99', 'ms', scale=0.001)
+P999 = Metric('p999_us', 'p99.9', 'ms', scale=0.001)
+LIGHT = Metric('light_per_s', 'light requests a second', '/s', is_lower_better=False)
+HEAVY = Metric('heavy_per_s', 'heavy requests a second', '/s', is_lower_better=False)
+CPU = Metric('cpu_us_per_light', 'CPU of the server for a light request', 'us')
+ECHO_CPU = replace(CPU, title='CPU of the server for a message')
+
+
+def paced(heavy, ms):
+    return '--light', '64', '--rate', '2000', '--heavy', str(heavy), '--ms', str(ms)
+
+
+SCENARIOS = {s.name: s for s in (
+    Scenario('light', '64 light clients alone, each asks again at once', ('--light', '64'), (CPU, LIGHT, P99)),
+    Scenario('short', '2,000 light requests a second beside 2 heavy clients, 10 ms of computing each', paced(2, 10),
+             (P99, P50, HEAVY)),
+    Scenario('long', '2,000 light requests a second beside 8 heavy clients, 100 ms of computing each', paced(8, 100),
+             (P99, P50, HEAVY)),
+    Scenario('blocked', '64 light clients that ask again at once beside 64 that block a thread for 50 ms each',
+             ('--light', '64', '--heavy', '64', '--ms', '50', '--how', 'block'), (P99, LIGHT, HEAVY)),
+    Scenario('compute', '8 clients that only want 10 ms of computing each', ('--light', '0', '--heavy', '8'), (HEAVY,)),
+    Scenario('echo', '64 clients that send 64 bytes and want them back, again at once',
+             ('--light', '64', '--echo', '64'), (ECHO_CPU, LIGHT, P99), is_echo=True),
+)}
+
+
+def beside(heavy):
+    """A point of the curve over heavy clients."""
+    return Scenario(f'beside_{heavy}', f'64 light clients that ask again at once beside {heavy} heavy ones of 10 ms',
+                    ('--light', '64', '--heavy', str(heavy), '--ms', '10'), (LIGHT, HEAVY))
+
+
+def is_there(service):
+    if service.needs:
+        probe = subprocess.run(['/usr/bin/python3', '-c', f'import {service.needs}'], capture_output=True)
+        if probe.returncode != 0:
+            return False
+    return service.command[0].exists()
+
+
+# ---- One run ----
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def share_cores(workers):
+    """(the server's cores, the load's): apart where there are enough, else the load goes where there is room."""
+    cores = machine.choose_cores(len(os.sched_getaffinity(0)))
+    server = cores[:workers]
+    return server, cores[workers:] or cores
+
+
+def start(command, cores, is_urgent=False, **options):
+    def settle():
+        os.sched_setaffinity(0, cores)
+        if is_urgent:
+            try:
+                os.setpriority(os.PRIO_PROCESS, 0, -10)
+            except PermissionError:
+                pass   # on shared cores a late request is then also the load's own lateness
+    return subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, preexec_fn=settle, **options)
+
+
+def wait_until_it_listens(server, port, patience_s=10):
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            socket.create_connection(('127.0.0.1', port), 1).close()
+            return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+def stop(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def load(scenario, port, server, cores, timing, tell):
+    """What the load generator said last; each of its other lines is told as it comes."""
+    seconds, warm = timing
+    command = [LOAD, str(port), f'{seconds:g}', '--warm', f'{warm:g}', '--server', str(server.pid), *scenario.load]
+    process = start(command, cores, is_urgent=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        with process:
+            for line in process.stdout:
+                said = json.loads(line)
+                if said.get('is_final'):
+                    return said, None
+                tell(said)
+            process.wait()
+            return None, explain(process, process.stderr.read())
+    except BaseException:   # Ctrl-C
+        stop(process)
+        raise
+
+
+def run_once(service, scenario, workers, timing, tell=lambda said: None):
+    """(what was measured, None) or (None, why not)."""
+    port = free_port()
+    server_cores, load_cores = share_cores(1 if service.is_single else workers)
+    template = service.echo if scenario.is_echo else service.command
+    command = [str(part).format(port=port, workers=workers) for part in template]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    watch, began = machine.Watch(sorted({*server_cores, *load_cores})), time.monotonic()
+    server = start(command, server_cores, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        if not wait_until_it_listens(server, port):
+            return None, 'the server does not listen'
+        run, failure = load(scenario, port, server, load_cores, timing, tell)
+    finally:
+        stop(server)
+    if run:
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        run['foreign_share'] = watch.foreign_s(own_s) / ((time.monotonic() - began) * len(watch.cores))
+    return run, failure
