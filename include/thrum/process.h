@@ -47,9 +47,9 @@ THRUM_API THRUM_CHECKED int thrum_process_start(thrum_process *process, const ch
                                                 const thrum_process_options *options);
 
 /*
- * Waits for its end, and takes it, in one task at a time: 0, with the status as waitpid(2) has it (status may be NULL). -ECANCELED,
- * -ETIMEDOUT: it lives, and is still to be waited for. -ECHILD: somebody else has taken it (SIGCHLD ignored, or a
- * waitpid for any child). May switch, may be cancelled.
+ * Waits for its end, and takes it, in one task at a time: 0, with the status as waitpid(2) has it (status may be NULL).
+ * -ECANCELED, -ETIMEDOUT: it lives, and is still to be waited for. -ECHILD: somebody else has taken it (SIGCHLD
+ * ignored, or a waitpid for any child). May switch, may be cancelled.
  */
 THRUM_API THRUM_CHECKED int thrum_process_wait(thrum_process *process, int *status);
 
