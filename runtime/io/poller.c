@@ -2,6 +2,7 @@
 
 #include "base/sys.h"
 #include "io/descriptor.h"
+#include "sched/idle.h"
 
 #include <errno.h>
 
@@ -112,8 +113,11 @@ int th_poller_of(struct thrum_runtime *runtime, struct th_poller **poller)
         int code = open_poller(runtime, poller);
         if (code < 0)
             return code;
-        if (th_atomicptr_cas_acqrel(&runtime->poll_source, &source, &(*poller)->source)) /* [Q5] */
+        if (th_atomicptr_cas_acqrel(&runtime->poll_source, &source, &(*poller)->source)) { /* [Q5] */
+            /* All who may sleep in it can be asleep elsewhere by now, if the caller's thread has lost its permit. */
+            th_idle_notify(runtime);
             return 0;
+        }
         /* Somebody else was quicker. */
         close_poller(&(*poller)->source);
     }

@@ -176,3 +176,34 @@ TEST(splice_moves_every_byte_from_socket_to_socket)
 {
     run_on_each_count(splices);
 }
+
+/* ---- Whose thread has lost its permit ---- */
+
+static void *write_when_waited_for(void *arg)
+{
+    const struct pair *pair = arg;
+    wait_for_waiters(pair->fds[0], 1);
+    CHECK_EQ(write(pair->fds[1], "x", 1), 1);
+    return NULL;
+}
+
+/* The first wait of a runtime, by a task that has blocked for so long that another thread has the worker's permit and
+ * has gone to sleep, when there was nothing to poll yet. */
+static int blocks_and_waits(void *arg)
+{
+    struct pair pair = open_pair(PAIR_PIPE);
+    (void)arg;
+    (void)usleep(30000);
+    pthread_t writer = start_thread(write_when_waited_for, &pair);
+    CHECK_EQ(thrum_read(pair.fds[0], &pair.got, 1), 1);
+    CHECK_EQ(pthread_join(writer, NULL), 0);
+    close_pair(&pair);
+    return 0;
+}
+
+TEST(the_first_wait_is_polled_for_though_all_permits_sleep)
+{
+    for (int i = 0; i < 3; i++)
+        run_on(1, blocks_and_waits, NULL);
+    run_on(2, blocks_and_waits, NULL);
+}
