@@ -590,10 +590,10 @@ static void run_aside(struct th_worker *worker, struct th_task *task)
 
 void th_crew_stand_by(struct th_worker *worker)
 {
-    /* It may have been between two tasks: a thread that is held up there looks like one that blocks. */
-    uint32_t lane;
-    (void)see_loss(worker, &lane);
     while (!is_stopped(worker) && !worker->is_retired && !th_worker_has_permit(worker)) {
+        /* It may have got one and lost it again between two tasks: a thread that is held up there looks stuck. */
+        uint32_t lane;
+        (void)see_loss(worker, &lane);
         th_crew_hand_on(worker);
         if (th_timers_next(&worker->timers) != INT64_MAX) {
             th_fence_seqcst(); /* [MO2] */

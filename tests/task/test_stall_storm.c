@@ -185,7 +185,8 @@ static thrum_event watched = THRUM_EVENT_INIT;
 static void *watch_the_monitor(void *arg)
 {
     struct thrum_runtime *runtime = arg;
-    CHECK_EQ(count_threads(is_monitor), 1);
+    while (count_threads(is_monitor) == 0)
+        sched_yield();
     while (th_atomic32_load_relaxed(&runtime->monitor.word) != TH_MONITOR_LONG ||
            th_sys_thread_state(monitor_id) != 'S')
         sched_yield();
