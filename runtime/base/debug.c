@@ -12,7 +12,11 @@ th_atomic32 th_debug_wanted = TH_ATOMIC_INIT(0);
 static const struct {
     const char *word;
     uint32_t what;
-} words[] = {{"lockorder", TH_DEBUG_LOCKORDER}, {"deadlock", TH_DEBUG_DEADLOCK}};
+} words[] = {{"lockorder", TH_DEBUG_LOCKORDER},
+             {"deadlock", TH_DEBUG_DEADLOCK},
+             {"stalls", TH_DEBUG_STALLS},
+             {"migrate", TH_DEBUG_MIGRATE},
+             {"locks", TH_DEBUG_LOCKS}};
 
 static uint32_t meaning_of(const char *text, size_t length)
 {
@@ -33,7 +37,7 @@ int th_debug_open(void)
         if (what == 0) {
             char word[32];
             (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
-            th_report("THRUM_DEBUG: nothing is called \"%s\"; want lockorder, deadlock", word);
+            th_report("THRUM_DEBUG: nothing is called \"%s\"; want lockorder, deadlock, stalls, migrate, locks", word);
             return -EINVAL;
         }
         wanted |= what;

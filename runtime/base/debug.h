@@ -10,6 +10,10 @@
 enum {
     TH_DEBUG_LOCKORDER = 1, /* "lockorder": locks that are taken in different orders (sync/lock_order.h) */
     TH_DEBUG_DEADLOCK = 2,  /* "deadlock": some tasks that wait for each other while others run (task/cycle.h) */
+    TH_DEBUG_STALLS = 4,    /* "stalls": tasks whose worker is replaced (sched/watched.h, as the next two) */
+    TH_DEBUG_MIGRATE = 8,   /* "migrate": a task goes on on another thread each time */
+    TH_DEBUG_LOCKS = 16,    /* "locks": pthread locks that are held over a wait */
+    TH_DEBUG_DISPATCHES = TH_DEBUG_STALLS | TH_DEBUG_MIGRATE | TH_DEBUG_LOCKS,
 };
 
 extern th_atomic32 th_debug_wanted;

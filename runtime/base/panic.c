@@ -2,8 +2,10 @@
 
 #include "base/sys.h"
 
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +126,21 @@ void th_report_backtrace(int skip)
     skip++;
     if (skip < count)
         backtrace_symbols_fd(frames + skip, count - skip, 2);
+}
+
+void th_report_place(const void *address)
+{
+    void *place = (void *)(uintptr_t)address;
+    backtrace_symbols_fd(&place, 1, 2);
+}
+
+void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES])
+{
+    Dl_info info;
+    if (dladdr(address, &info) != 0 && info.dli_sname != NULL)
+        (void)snprintf(text, TH_SYMBOL_BYTES, "%s", info.dli_sname);
+    else
+        (void)snprintf(text, TH_SYMBOL_BYTES, "function at %p", address);
 }
 
 void th_panic(const char *format, ...)

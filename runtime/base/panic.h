@@ -21,6 +21,13 @@ TH_COLD TH_PRINTF(1, 2) void th_report(const char *format, ...);
 /* The stack of the caller, symbolised, on stderr. Frames below `skip` are left out. */
 TH_COLD void th_report_backtrace(int skip);
 
+/* One address of code, symbolised, on stderr. */
+TH_COLD void th_report_place(const void *address);
+
+/* The function at an address, if the program lets its symbols be seen, or the address itself; cut. */
+enum { TH_SYMBOL_BYTES = 64 };
+TH_COLD void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES]);
+
 /* Says who was running, for a panic's second line. fiber/ sets it; base/ knows no fibers. */
 extern void (*th_panic_context)(void);
 

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "sched/idle.h"
 #include "sched/monitor.h"
+#include "sched/watched.h"
 #include "sched/worker.h"
 
 #include <errno.h>
@@ -117,6 +118,7 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane)
     uint32_t busy = TH_PERMIT_BUSY;
     th_lock_take(&crew->lock);
     th_atomic32_store_relaxed(&worker->stuck_for, lane);
+    th_atomic64_store_relaxed(&worker->stuck_since, (uint64_t)worker->watch.quiet_since);
     bool has_spare = crew->spares != NULL;
     /* Before it can come back, and undo it. */
     if (has_spare && lane == TH_LANE_HOGS)
@@ -130,9 +132,12 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane)
         lower(worker, false);
     }
     th_lock_leave(&crew->lock);
-    if (spare != NULL)
-        wake(spare);
-    return spare != NULL;
+    if (spare == NULL)
+        return false;
+    wake(spare);
+    if ((worker->runtime->watches & TH_DEBUG_STALLS) != 0)
+        th_watched_stall_begins(worker, (enum th_lane_kind)lane);
+    return true;
 }
 
 void th_crew_wake_all(struct th_crew *crew)
@@ -168,6 +173,15 @@ static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *w
         return task;
     }
     return NULL;
+}
+
+bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind)
+{
+    const struct th_lane *lane = &crew->lanes[kind];
+    th_lock_take(&crew->lock);
+    bool has_room = lane->running + th_queue_count(&lane->queue) < lane->most;
+    th_lock_leave(&crew->lock);
+    return has_room;
 }
 
 void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
@@ -370,6 +384,8 @@ static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
         *lane = th_atomic32_load_relaxed(&worker->stuck_for);
         if (*lane == TH_LANE_HOGS)
             lower(worker, false);
+        if ((worker->runtime->watches & TH_DEBUG_STALLS) != 0)
+            th_watched_stall_ends(worker);
         return *lane != TH_LANES ? GOT_STUCK : NOTHING;
     }
     *lane = worker->lane;

@@ -105,6 +105,9 @@ void th_crew_hand_on(struct th_worker *worker);
 /* Any thread: a task that is ready, or fresh, runs aside as soon as its lane has room. */
 void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
 
+/* What is put into this lane now need not wait. */
+bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind);
+
 /* Takes it back: false if it has begun. */
 bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
 

@@ -4,6 +4,7 @@
 #include "sched/idle.h"
 #include "sched/steal.h"
 #include "sched/wait.h"
+#include "sched/watched.h"
 
 #include <string.h>
 
@@ -18,8 +19,8 @@ int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint
     memset(worker, 0, sizeof *worker);
     worker->runtime = runtime;
     worker->index = index;
-    worker->fair_in = TH_FAIR_MOST;
-    worker->fair_next = TH_FAIR_MOST + 1;
+    worker->fair_in = runtime->watches == 0 ? TH_FAIR_MOST : 0;
+    worker->fair_next = (uint32_t)worker->fair_in + 1;
     worker->lane = TH_LANES;
     th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_BUSY);
     th_random_init(&worker->random, th_sys_random());
@@ -143,6 +144,8 @@ static void adapt_interval(struct th_worker *worker, int64_t now)
     int64_t each = took / (worker->fair_in > 0 ? worker->fair_in : 1);
     int64_t fit = each > 0 ? TH_FAIR_NS / each : TH_FAIR_MOST;
     worker->fair_in = (int32_t)(fit < 1 ? 1 : fit > TH_FAIR_MOST ? TH_FAIR_MOST : fit);
+    if (TH_UNLIKELY(worker->runtime->watches != 0))
+        worker->fair_in = 0; /* each pick comes here, and so by pick_otherwise */
     worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + (uint32_t)worker->fair_in + 1;
     worker->fair_at = now;
 }
@@ -158,6 +161,8 @@ static struct th_task *pick_fair(struct th_worker *worker)
         worker->is_starved = false;
         return NULL;
     }
+    if (worker->fair_in == 0 && worker->turn % TH_FAIR_MOST != 0)
+        return NULL;
     struct th_task *task = th_queue_pop_oldest(&worker->fresh);
     if (task != NULL)
         th_atomicptr_store_relaxed(&task->home, NULL);
@@ -236,12 +241,16 @@ TH_INLINE struct th_task *unless_elsewhere(struct th_worker *worker, struct th_t
 /* A pick that has more to look at than the queues. */
 static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
 {
+    bool is_watched = worker->runtime->watches != 0;
+    if (is_watched)
+        th_watched_leaves(worker);
     if (!th_worker_has_permit(worker)) {
         th_crew_leave_task(worker);
         return NULL;
     }
     struct th_task *task = pick_fair(worker);
-    return unless_elsewhere(worker, task != NULL ? task : pick_next(worker));
+    task = unless_elsewhere(worker, task != NULL ? task : pick_next(worker));
+    return is_watched && task != NULL && th_watched_sends_away(worker, task) ? th_worker_pick(worker) : task;
 }
 
 struct th_task *th_worker_pick(struct th_worker *worker)

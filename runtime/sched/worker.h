@@ -93,15 +93,17 @@ struct th_worker {
     int failure;             /* o; read after the thread was joined */
 
     /* A member of the crew (sched/crew.h). */
-    uint32_t lane;         /* o: whose task it runs, without a permit; TH_LANES: no lane's */
-    uint32_t next_lane;    /* o */
-    int64_t aside_since;   /* o: when it began to */
-    th_atomic32 stuck_for; /* a: for which lane its task is, whose permit was taken */
-    bool is_retired;       /* o */
-    bool is_bound;         /* o: its task is waited for, and nobody else's taken */
-    struct th_task *home;  /* the crew's lock's: the bound task, ready to go on here */
-    bool is_starting;      /* the crew's lock's: its thread is on its way */
-    th_atomic32 tid;       /* a: the thread's number, 0 while there is none */
+    uint32_t lane;           /* o: whose task it runs, without a permit; TH_LANES: no lane's */
+    uint32_t next_lane;      /* o */
+    int64_t aside_since;     /* o: when it began to */
+    th_atomic32 stuck_for;   /* a: for which lane its task is, whose permit was taken */
+    bool is_retired;         /* o */
+    th_atomicptr picked;     /* a: the function of the task it picked last; where stalls are looked for */
+    th_atomic64 stuck_since; /* a: when its task was seen first, whose permit was taken */
+    bool is_bound;           /* o: its task is waited for, and nobody else's taken */
+    struct th_task *home;    /* the crew's lock's: the bound task, ready to go on here */
+    bool is_starting;        /* the crew's lock's: its thread is on its way */
+    th_atomic32 tid;         /* a: the thread's number, 0 while there is none */
 
     /* The monitor's. */
     th_atomic32 is_late; /* a: it sits in one dispatch: its slot may be taken too */

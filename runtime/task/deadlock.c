@@ -93,7 +93,8 @@ static void tell(const struct thrum_runtime *runtime)
         th_report("  and %u more", told - TASKS_TOLD_MOST);
 }
 
-bool th_deadlock_judge(struct thrum_runtime *runtime)
+/* Nobody else judges meanwhile. */
+static bool judge(struct thrum_runtime *runtime)
 {
     uint32_t none = 0;
     if (!th_rest_is_reached(runtime) || !is_alone(runtime) || !th_rest_is_reached(runtime))
@@ -105,4 +106,16 @@ bool th_deadlock_judge(struct thrum_runtime *runtime)
     th_atomic32_store_release(&runtime->phase, TH_PHASE_CLOSING); /* [Q2] */
     th_scope_cancel_root(runtime, THRUM_CANCEL_SHUTDOWN);
     return true;
+}
+
+bool th_deadlock_judge(struct thrum_runtime *runtime)
+{
+    /* Several go to sleep at once and find all at rest: the second must see what the first has ended. */
+    static struct th_lock gate = TH_LOCK_INIT;
+    if (!th_rest_is_reached(runtime))
+        return false;
+    th_lock_take(&gate);
+    bool is_one = judge(runtime);
+    th_lock_leave(&gate);
+    return is_one;
 }

@@ -24,11 +24,11 @@ static const char *name_of(const struct th_task *task)
 
 void th_report_name(const struct th_task *task, char name[TH_REPORT_NAME_BYTES])
 {
-    const char *found = name_of(task);
-    if (found != NULL)
-        (void)snprintf(name, TH_REPORT_NAME_BYTES, "%s", found);
+    _Static_assert((int)TH_REPORT_NAME_BYTES == (int)TH_SYMBOL_BYTES, "as much as a symbol has");
+    if (task->name != NULL)
+        (void)snprintf(name, TH_REPORT_NAME_BYTES, "%s", task->name);
     else
-        (void)snprintf(name, TH_REPORT_NAME_BYTES, "function at %p", (void *)(uintptr_t)task->fn);
+        th_report_symbol((const void *)(uintptr_t)task->fn, name);
 }
 
 void th_report_untaken(const struct th_task *task)

@@ -4,6 +4,7 @@
 #include "base/debug.h"
 #include "base/sys.h"
 #include "sched/idle.h"
+#include "sched/watched.h"
 #include "task/call.h"
 #include "task/deadlock.h"
 #include "task/life.h"
@@ -157,6 +158,7 @@ static struct thrum_runtime *make_runtime(const struct settings *settings)
     runtime->execute = th_task_execute;
     runtime->posts = posts;
     runtime->judge_rest = th_deadlock_judge;
+    runtime->watches = th_watched_open();
     runtime->monitor.slice_ns = (int64_t)settings->slice_us * 1000;
     th_posts_init(posts);
     th_records_init(&runtime->records);

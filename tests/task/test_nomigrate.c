@@ -3,6 +3,7 @@
  */
 #include "task/harness.h"
 
+#include "base/sys.h"
 #include "sched/monitor.h"
 #include "sched/park.h"
 
@@ -77,11 +78,11 @@ static int bind_twice(void *arg)
 {
     (void)arg;
     CHECK_EQ(thrum_nomigrate_begin(), 0);
-    pthread_t outer = pthread_self();
+    int outer = th_sys_thread_id();
     CHECK_EQ(thrum_nomigrate_begin(), 0);
     thrum_nomigrate_end();
     CHECK_EQ(thrum_sleep(THRUM_US(50)), 0);
-    CHECK(pthread_equal(pthread_self(), outer));
+    CHECK_EQ(th_sys_thread_id(), outer);
     CHECK_EQ(own_threads(), 1);
     thrum_nomigrate_end();
     CHECK_EQ(thrum_sleep(THRUM_US(50)), 0);
@@ -129,15 +130,15 @@ TEST(a_task_that_ends_bound_gives_its_thread_back)
 /* ---- What it starts, and waits for ---- */
 
 struct elsewhere {
-    pthread_t parents;
+    int parents; /* by its number: compilers take pthread_self for a constant */
 };
 
 static int run_elsewhere(void *arg)
 {
     const struct elsewhere *elsewhere = arg;
-    CHECK(!pthread_equal(pthread_self(), elsewhere->parents));
+    CHECK_NE(th_sys_thread_id(), elsewhere->parents);
     thrum_yield();
-    CHECK(!pthread_equal(pthread_self(), elsewhere->parents));
+    CHECK_NE(th_sys_thread_id(), elsewhere->parents);
     return 0;
 }
 
@@ -148,12 +149,12 @@ static int spawn_from_own_thread(void *arg)
     CHECK_EQ(thrum_nomigrate_begin(), 0);
     for (int i = 0; i < 20; i++) {
         thrum_group group = THRUM_GROUP_INIT;
-        struct elsewhere elsewhere = {.parents = pthread_self()};
+        struct elsewhere elsewhere = {.parents = th_sys_thread_id()};
         CHECK_EQ(thrum_spawn(&group, run_elsewhere, &elsewhere), 0);
         CHECK_EQ(thrum_task_start(&task, NULL, NULL, run_elsewhere, &elsewhere), 0);
         CHECK_EQ(thrum_join(task, NULL), 0);
         CHECK_EQ(thrum_group_wait(&group), 0);
-        CHECK(pthread_equal(pthread_self(), elsewhere.parents));
+        CHECK_EQ(th_sys_thread_id(), elsewhere.parents);
     }
     thrum_nomigrate_end();
     return 0;
@@ -190,12 +191,12 @@ TEST(a_bound_task_that_computes_stalls_nobody)
 static int sleep_bound(void *arg)
 {
     CHECK_EQ(thrum_nomigrate_begin(), 0);
-    pthread_t thread = pthread_self();
+    int thread = th_sys_thread_id();
     count_up(arg);
     CHECK_EQ(thrum_sleep(THRUM_FOREVER), -ECANCELED);
-    CHECK(pthread_equal(pthread_self(), thread));
+    CHECK_EQ(th_sys_thread_id(), thread);
     CHECK_EQ(thrum_sleep(THRUM_US(1)), -ECANCELED);
-    CHECK(pthread_equal(pthread_self(), thread));
+    CHECK_EQ(th_sys_thread_id(), thread);
     return -ECANCELED;
 }
 
@@ -323,20 +324,32 @@ TEST(the_monitor_sleeps_beside_bound_tasks_that_wait)
     run_on(2, let_all_sleep, NULL);
 }
 
-static int never_set(void *arg)
+static thrum_event never = THRUM_EVENT_INIT;
+
+static int wait_for_never(void *arg)
 {
-    thrum_event never = THRUM_EVENT_INIT;
     (void)arg;
     CHECK_EQ(thrum_nomigrate_begin(), 0);
     CHECK_EQ(thrum_event_wait(&never), -ECANCELED);
     return 0;
 }
 
+static int wait_side_by_side(void *arg)
+{
+    thrum_group group = THRUM_GROUP_INIT;
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(thrum_spawn(&group, wait_for_never, arg), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    return 0;
+}
+
+/* Each of their threads looks, when it goes to sleep, whether it was the last. */
 static void wait_for_nothing(void *arg)
 {
     (void)arg;
-    thrum_options options = {.workers = 2};
-    CHECK_EQ(thrum_run_with(&options, never_set, NULL), -EDEADLK);
+    thrum_options options = {.workers = 4};
+    for (int i = 0; i < fewer(50, 5); i++)
+        CHECK_EQ(thrum_run_with(&options, wait_side_by_side, NULL), -EDEADLK);
 }
 
 TEST(bound_tasks_that_wait_for_nothing_are_found)

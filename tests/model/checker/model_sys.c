@@ -371,6 +371,11 @@ void th_report(const char *format, ...)
     record_note(engine.current, SITE, "report: %s", text);
 }
 
+void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES])
+{
+    (void)snprintf(text, TH_SYMBOL_BYTES, "%p", address);
+}
+
 void th_report_backtrace(int skip)
 {
     (void)skip;
