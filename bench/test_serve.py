@@ -57,6 +57,10 @@ class Verdict(unittest.TestCase):
         rows = [row('thrum', p99_us=1.0), row('epoll', p99_us=9.0), row('go', p99_us=5.0)]
         self.assertEqual(verdict.standing(services.P99, rows), (('thrum', 1.0), ('go', 5.0)))
 
+    def test_a_machine_that_others_used_is_told(self):
+        self.assertEqual(list(verdict.caveat([row('thrum')])), [])
+        self.assertIn('40 %', next(verdict.caveat([row('thrum'), row('epoll', foreign_share=0.4)])))
+
     def test_without_others_nothing_is_claimed(self):
         self.assertEqual(verdict.of_scenario(services.SCENARIOS['long'], [row('thrum')]), [])
 

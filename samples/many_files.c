@@ -94,6 +94,6 @@ int main(void)
     int code = thrum_run(app, folder);
     (void)rmdir(folder);
     if (code < 0)
-        fprintf(stderr, "files: %s\n", thrum_strerror(code));
+        fprintf(stderr, "many_files: %s\n", thrum_strerror(code));
     return code < 0 ? 1 : 0;
 }
