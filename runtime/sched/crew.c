@@ -362,13 +362,14 @@ void th_crew_adapt(struct th_crew *crew, int64_t now)
         call_for_lanes(crew);
 }
 
-bool th_crew_has_aside(struct thrum_runtime *runtime)
+uint32_t th_crew_aside(struct thrum_runtime *runtime)
 {
     struct th_crew *crew = &runtime->crew;
     th_lock_take(&crew->lock);
-    bool has_aside = crew->threads > crew->spare_count + crew->resting + runtime->worker_count;
+    uint32_t others = crew->spare_count + crew->resting + runtime->worker_count;
+    uint32_t aside = crew->threads - less(others, crew->threads);
     th_lock_leave(&crew->lock);
-    return has_aside;
+    return aside;
 }
 
 /* ---- A worker without a permit ---- */

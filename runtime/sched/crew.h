@@ -124,8 +124,8 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane); /* where such task
 /* The monitor's, at each look: what is known fades, and a lane of hogs that does not move gets wider. */
 void th_crew_adapt(struct th_crew *crew, int64_t now);
 
-/* The monitor's: some thread runs a task without a permit. */
-bool th_crew_has_aside(struct thrum_runtime *runtime);
+/* How many threads run a task without a permit. */
+uint32_t th_crew_aside(struct thrum_runtime *runtime);
 
 /* The monitor's: how many more threads could be of use now. *is_full: and there is no room for them. */
 uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full);

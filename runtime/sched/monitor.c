@@ -337,7 +337,7 @@ static void look_round(struct thrum_runtime *runtime)
     if (is_quiet && look.has_backlog)
         th_idle_wake_one(runtime);
     monitor->quiet_looks = is_quiet ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || th_crew_has_aside(runtime) ||
+    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || th_crew_aside(runtime) > 0 ||
         th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
         sleep_short(runtime, look.now);
     else

@@ -1,5 +1,7 @@
 #include "sched/park.h"
 
+enum { WAKES_MOST = 256 }; /* kept back: few enough that others can begin with them while there are more to come */
+
 /* On the new stack, guard held: the parked task's registers are saved. Whoever has won by now found it awake, so it
  * is for us to make it ready. */
 static void commit(struct th_fiber *left, void *arg)
@@ -24,4 +26,29 @@ uint32_t th_park(struct th_task *task)
         (void)th_wait_commit(task);
     th_park_with(task, commit, task);
     return th_wait_reason(task);
+}
+
+void th_unpark_rest(struct th_wakes *wakes)
+{
+    if (wakes->count == 1)
+        th_worker_wake(wakes->oldest);
+    else if (wakes->count > 1)
+        th_worker_wake_several(wakes->oldest, wakes->newest);
+    *wakes = (struct th_wakes){0};
+}
+
+bool th_unpark_among(struct th_wakes *wakes, struct th_task *task, uint32_t epoch, uint32_t reason)
+{
+    enum th_wait_outcome outcome = th_wait_win(task, epoch, reason);
+    if (outcome != TH_WAIT_ITS_WAKE)
+        return outcome != TH_WAIT_LOST;
+    if (wakes->count == WAKES_MOST || (wakes->count > 0 && wakes->newest->runtime != task->runtime))
+        th_unpark_rest(wakes);
+    task->next = NULL;
+    if (wakes->count++ == 0)
+        wakes->oldest = task;
+    else
+        wakes->newest->next = task;
+    wakes->newest = task;
+    return true;
 }

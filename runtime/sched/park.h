@@ -37,4 +37,14 @@ TH_INLINE bool th_unpark(struct th_task *task, uint32_t epoch, uint32_t reason)
     return outcome != TH_WAIT_LOST;
 }
 
+/* Tasks whose wait was won, of one runtime, linked through next: nobody else has them, and nobody runs them yet. */
+struct th_wakes {
+    struct th_task *oldest, *newest;
+    uint32_t count;
+};
+
+/* The same as th_unpark, but that the task may stay with the caller's other wakes until th_unpark_rest. */
+bool th_unpark_among(struct th_wakes *wakes, struct th_task *task, uint32_t epoch, uint32_t reason);
+void th_unpark_rest(struct th_wakes *wakes);
+
 #endif

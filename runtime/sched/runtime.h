@@ -70,6 +70,7 @@ struct thrum_runtime {
     struct th_worker **workers; /* behind this structure; c up to `made`, with room for all that may come */
     th_atomic32 made;           /* a: workers that were ever made: holders of permits, spares, stuck ones, the desk */
     uint32_t worker_count;      /* c: permits: how many pick tasks at once */
+    uint32_t cores;             /* c: on which its threads may run */
     th_atomic32 phase;          /* a: enum th_phase */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);

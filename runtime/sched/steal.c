@@ -308,12 +308,20 @@ static bool nap(struct th_worker *worker)
     return false;
 }
 
+/* How long to search before a sleep. Who spins where more threads are awake than there are cores takes the core from
+ * those who could make work for it. */
+static int64_t search_span(struct thrum_runtime *runtime)
+{
+    uint32_t awake = runtime->worker_count - th_idle_sleeping(&runtime->idle) + th_crew_aside(runtime);
+    return awake > runtime->cores ? 0 : SEARCH_NS;
+}
+
 void th_steal_find_work(struct th_worker *worker)
 {
     struct th_idle *idle = &worker->runtime->idle;
     judge_theft(worker, th_sys_now());
     bool may_search = th_idle_begin_search(worker->runtime);
-    bool found = look(worker, th_sys_now()) || (may_search && search_for(worker, SEARCH_NS));
+    bool found = look(worker, th_sys_now()) || (may_search && search_for(worker, search_span(worker->runtime)));
     while (!found) {
         void *nobody = NULL;
         bool is_napper = th_atomicptr_cas_relaxed(&idle->napper, &nobody, worker);
@@ -323,7 +331,7 @@ void th_steal_find_work(struct th_worker *worker)
         if (was_woken)
             break;
         (void)th_idle_sleep(worker, own_deadline(worker), must_stay_awake);
-        found = look(worker, th_sys_now()) || search_for(worker, SEARCH_NS);
+        found = look(worker, th_sys_now()) || search_for(worker, search_span(worker->runtime));
     }
     th_idle_end_search(worker->runtime);
     th_monitor_want(worker->runtime);

@@ -12,6 +12,7 @@ enum {
     DUE_MOST = 32,     /* timers taken from their heap at once */
     FIRED_MOST = 2048, /* in one go; the rest at the next look */
     STARVED_NS = 1000000,
+    FORESEEN_LINES = 6, /* of a stack: what returns from a wait runs through */
 };
 
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index)
@@ -100,20 +101,21 @@ static void take_injected(struct th_worker *worker)
     }
 }
 
-/* From a live task to a live task: the runtime has not ended. */
-static TH_NOINLINE void wake_elsewhere(struct thrum_runtime *runtime, struct th_task *task)
+/* A chain, newest first, through the injection stack. From a live task to live tasks: the runtime has not ended; at
+ * most somebody is looking whether it may. */
+static TH_NOINLINE void wake_elsewhere(struct thrum_runtime *runtime, struct th_task *newest, struct th_task *oldest)
 {
-    while (!th_worker_inject(runtime, task))
+    while (!th_inject_push_chain(&runtime->inject, newest, oldest))
         th_cpu_relax();
+    th_idle_notify(runtime);
 }
 
-/* A task that waited is ready, and this is no worker of its runtime. */
-static void wake_from_outside(struct th_task *task)
+/* Tasks that waited are ready, and this is no worker of their runtime. */
+static void wake_from_outside(struct th_task *newest, struct th_task *oldest)
 {
-    /* It lives, so its runtime has not ended; at most it is looking whether it may. */
-    struct thrum_runtime *runtime = task->runtime;
+    struct thrum_runtime *runtime = oldest->runtime;
     th_runtime_visit(runtime);
-    wake_elsewhere(runtime, task);
+    wake_elsewhere(runtime, newest, oldest);
     th_runtime_leave(runtime);
 }
 
@@ -124,7 +126,7 @@ void th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
         if (TH_LIKELY(polled->runtime == worker->runtime))
             th_queue_push_newest(&worker->ready, polled);
         else
-            wake_from_outside(polled);
+            wake_from_outside(polled, polled);
         polled = next;
     }
 }
@@ -181,6 +183,31 @@ static struct th_task *pick_fresh(struct th_worker *worker)
     return task;
 }
 
+/*
+ * Of many tasks that have waited for long each is cold: its record, its fiber and its stack, found one through the
+ * other. So each step of that way is taken a dispatch ahead. A single ready task is warm, and costs one look.
+ */
+TH_INLINE void foresee(const struct th_task *next)
+{
+    if (TH_LIKELY(next == NULL || next->next == NULL))
+        return;
+    const struct th_task *second = next->next;
+    if (next->fiber != NULL) {
+        const char *stack = next->fiber->context;
+        for (int line = 0; line < FORESEEN_LINES; line++)
+            __builtin_prefetch(stack + line * TH_CACHE_LINE);
+    }
+    __builtin_prefetch(second->fiber);
+    __builtin_prefetch(second->next);
+}
+
+TH_INLINE struct th_task *pop_ready(struct th_worker *worker)
+{
+    struct th_task *task = th_queue_pop_oldest(&worker->ready);
+    foresee(worker->ready.oldest);
+    return task;
+}
+
 TH_INLINE struct th_task *pick_next(struct th_worker *worker)
 {
     struct th_task *task = th_worker_slot(worker);
@@ -193,9 +220,9 @@ TH_INLINE struct th_task *pick_next(struct th_worker *worker)
     worker->slot_runs = 0;
     if ((worker->turn++ & 1) != 0) {
         task = pick_fresh(worker);
-        return task != NULL ? task : th_queue_pop_oldest(&worker->ready);
+        return task != NULL ? task : pop_ready(worker);
     }
-    task = th_queue_pop_oldest(&worker->ready);
+    task = pop_ready(worker);
     return task != NULL ? task : pick_fresh(worker);
 }
 
@@ -399,7 +426,7 @@ void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
 {
     /* Who has no permit will not run it soon. */
     if (TH_UNLIKELY(!th_worker_has_permit(worker))) {
-        wake_elsewhere(worker->runtime, task);
+        wake_elsewhere(worker->runtime, task, task);
         return;
     }
     th_worker_enter(worker);
@@ -421,5 +448,34 @@ void th_worker_wake(struct th_task *task)
     if (TH_LIKELY(self != NULL && th_worker_of(self)->runtime == task->runtime))
         th_worker_wake_on(th_worker_of(self), task);
     else
-        wake_from_outside(task);
+        wake_from_outside(task, task);
+}
+
+static struct th_task *newest_first(struct th_task *oldest)
+{
+    struct th_task *ordered = NULL;
+    while (oldest != NULL) {
+        struct th_task *next = oldest->next;
+        oldest->next = ordered;
+        ordered = oldest;
+        oldest = next;
+    }
+    return ordered;
+}
+
+void th_worker_wake_several(struct th_task *oldest, struct th_task *newest)
+{
+    struct th_fiber *self = th_fiber_self();
+    struct th_worker *worker = self != NULL ? th_worker_of(self) : NULL;
+    if (worker == NULL || worker->runtime != oldest->runtime) {
+        (void)newest_first(oldest);
+        wake_from_outside(newest, oldest);
+    } else if (!th_worker_has_permit(worker)) {
+        (void)newest_first(oldest);
+        wake_elsewhere(worker->runtime, newest, oldest);
+    } else {
+        th_worker_enter(worker);
+        th_worker_add_polled(worker, oldest);
+        th_worker_leave(worker);
+    }
 }

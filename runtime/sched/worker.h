@@ -205,7 +205,9 @@ void th_worker_add_polled(struct th_worker *worker, struct th_task *polled);
 
 /* Makes a task ready from anywhere: a fiber of this runtime, another runtime's, a foreign thread. */
 void th_worker_wake(struct th_task *task);
-/* The same on a worker's own thread, host or fiber, guard not held. */
+/* The same for a chain through next, of one runtime. */
+void th_worker_wake_several(struct th_task *oldest, struct th_task *newest);
+/* As th_worker_wake, on a worker's own thread, host or fiber, guard not held. */
 void th_worker_wake_on(struct th_worker *worker, struct th_task *task);
 
 /* A task comes from outside: false if the runtime has ended. The caller visits it (sched/runtime.h). */

@@ -130,11 +130,13 @@ static enum thrum_future_state state_for(int result)
 static void wake_all(const struct thrum_future *future)
 {
     struct th_future_wait *wait = future->waits_;
+    struct th_wakes wakes = {0};
     while (wait != NULL) {
         struct th_future_wait *next = wait->next;
-        (void)th_await_wake(&wait->waiter, TH_WAKE_PLAIN);
+        (void)th_await_wake_among(&wakes, &wait->waiter, TH_WAKE_PLAIN);
         wait = next;
     }
+    th_await_wake_rest(&wakes);
 }
 
 /* False if it was over; else its calls, which are the caller's to run. */

@@ -51,20 +51,29 @@ bool th_line_quit(struct thrum_line_ *line, struct th_place *place)
     return true;
 }
 
+/* Takes the first place out: true if its wait could be ended. */
+static bool wake_first(struct th_wakes *wakes, struct thrum_line_ *line, uint32_t reason)
+{
+    struct th_place *place = line->first_;
+    th_line_remove(line, place);
+    bool is_own = place->instead == NULL;
+    return th_await_wake_among(wakes, is_own ? &place->waiter : place->instead, is_own ? reason : place->reason);
+}
+
 bool th_line_wake_first(struct thrum_line_ *line, uint32_t reason)
 {
-    while (!th_line_is_empty(line)) {
-        struct th_place *place = line->first_;
-        th_line_remove(line, place);
-        bool is_own = place->instead == NULL;
-        if (th_await_wake(is_own ? &place->waiter : place->instead, is_own ? reason : place->reason))
-            return true;
-    }
-    return false;
+    struct th_wakes wakes = {0};
+    bool is_woken = false;
+    while (!is_woken && !th_line_is_empty(line))
+        is_woken = wake_first(&wakes, line, reason);
+    th_await_wake_rest(&wakes);
+    return is_woken;
 }
 
 void th_line_wake_all(struct thrum_line_ *line, uint32_t reason)
 {
-    while (th_line_wake_first(line, reason))
-        continue;
+    struct th_wakes wakes = {0};
+    while (!th_line_is_empty(line))
+        (void)wake_first(&wakes, line, reason);
+    th_await_wake_rest(&wakes);
 }

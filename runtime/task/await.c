@@ -92,13 +92,27 @@ int th_await(struct th_waiter *waiter, int64_t until)
     return until == TH_SYS_FOREVER ? park(waiter->task) : park_until(waiter, until);
 }
 
-bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
+static bool wake_thread(struct th_waiter *waiter, uint32_t reason)
 {
-    if (waiter->task != NULL)
-        return th_unpark(waiter->task, waiter->epoch, reason);
     if (!end_thread_wait(waiter, reason))
         return false;
     /* The waiter may be gone: only the futex's address is touched. */
     (void)th_sys_futex_wake(&waiter->word, 1);
     return true;
+}
+
+bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
+{
+    return waiter->task != NULL ? th_unpark(waiter->task, waiter->epoch, reason) : wake_thread(waiter, reason);
+}
+
+bool th_await_wake_among(struct th_wakes *wakes, struct th_waiter *waiter, uint32_t reason)
+{
+    return waiter->task != NULL ? th_unpark_among(wakes, waiter->task, waiter->epoch, reason)
+                                : wake_thread(waiter, reason);
+}
+
+void th_await_wake_rest(struct th_wakes *wakes)
+{
+    th_unpark_rest(wakes);
 }

@@ -49,4 +49,11 @@ int th_await(struct th_waiter *waiter, int64_t until);
 /* Ends a wait, from any thread; true if it was this that ended it. Never switches. */
 bool th_await_wake(struct th_waiter *waiter, uint32_t reason);
 
+/*
+ * The same for many: tasks whose wait has ended are gathered, and made ready some dozens at a time. Begin with {0}; end
+ * with th_await_wake_rest, before anything that may take long or switch.
+ */
+bool th_await_wake_among(struct th_wakes *wakes, struct th_waiter *waiter, uint32_t reason);
+void th_await_wake_rest(struct th_wakes *wakes);
+
 #endif

@@ -116,6 +116,7 @@ bool th_done_remove(struct th_task *task, struct th_done *node)
 static struct th_done *wake_waiters(struct th_done *newest)
 {
     struct th_done *ordered = NULL, *calls = NULL, **last = &calls;
+    struct th_wakes wakes = {0};
     while (newest != NULL) {
         struct th_done *next = newest->next;
         newest->next = ordered;
@@ -125,7 +126,7 @@ static struct th_done *wake_waiters(struct th_done *newest)
     while (ordered != NULL) {
         struct th_done *next = ordered->next;
         if (ordered->waiter != NULL) {
-            (void)th_await_wake(ordered->waiter, ordered->reason);
+            (void)th_await_wake_among(&wakes, ordered->waiter, ordered->reason);
         } else {
             *last = ordered;
             last = &ordered->next;
@@ -133,6 +134,7 @@ static struct th_done *wake_waiters(struct th_done *newest)
         ordered = next;
     }
     *last = NULL;
+    th_await_wake_rest(&wakes);
     return calls;
 }
 

@@ -162,6 +162,8 @@ static struct thrum_runtime *make_runtime(const struct settings *settings)
     runtime->monitor.slice_ns = (int64_t)settings->slice_us * 1000;
     th_posts_init(posts);
     th_records_init(&runtime->records);
+    int cores = th_sys_affinity_count();
+    runtime->cores = cores > 0 ? (uint32_t)cores : 1;
     th_crew_init(&runtime->crew, (uint32_t)settings->workers, (uint32_t)settings->threads);
     return runtime;
 }

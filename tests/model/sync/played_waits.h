@@ -54,6 +54,17 @@ bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
     return end_wait(&words[(uintptr_t)waiter->task - 1], waiter->epoch, reason);
 }
 
+bool th_await_wake_among(struct th_wakes *wakes, struct th_waiter *waiter, uint32_t reason)
+{
+    (void)wakes;
+    return th_await_wake(waiter, reason);
+}
+
+void th_await_wake_rest(struct th_wakes *wakes)
+{
+    (void)wakes;
+}
+
 /* Cancels a thread, once and for all: the wait that is on, and those it will begin. */
 static void cancel_thread(void *arg)
 {

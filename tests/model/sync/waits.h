@@ -88,6 +88,17 @@ bool th_await_wake(struct th_waiter *waiter, uint32_t reason)
     return true;
 }
 
+bool th_await_wake_among(struct th_wakes *wakes, struct th_waiter *waiter, uint32_t reason)
+{
+    (void)wakes;
+    return th_await_wake(waiter, reason);
+}
+
+void th_await_wake_rest(struct th_wakes *wakes)
+{
+    (void)wakes;
+}
+
 /* Cancels a thread: its wait, if one is on, and those to come. */
 TH_UNUSED static void wait_cancel(int thread)
 {
