@@ -4,7 +4,8 @@
  * Sockets that the library makes are closed on exec and do not wait in calls that are made without it. Addresses are
  * text:
  *
- *     "tcp"   "tcp4"  "tcp6"       "127.0.0.1:80", "[::1]:80", "localhost:80", ":80" (every address of this machine)
+ *     "tcp"   "tcp4"  "tcp6"       "127.0.0.1:80", "[::1]:80", "localhost:80", ":80" (every address of this machine),
+ *                                  "example.org:80"
  *     "udp"   "udp4"  "udp6"       the same; a datagram socket, connected by dial, bound by listen
  *     "unix"  "unixgram"           a path, or "@name" in the abstract namespace
  */
@@ -31,8 +32,7 @@ THRUM_API THRUM_CHECKED int thrum_accept(int fd, struct sockaddr *peer, socklen_
 THRUM_API THRUM_CHECKED int thrum_connect(int fd, const struct sockaddr *address, socklen_t length);
 
 /* As recv(2) and its kin; with MSG_DONTWAIT they return -EAGAIN and do not wait. A send never raises SIGPIPE. May
- * switch,
- * may be cancelled. */
+ * switch, may be cancelled. */
 THRUM_API ssize_t thrum_recv(int fd, void *to, size_t bytes, int flags);
 THRUM_API ssize_t thrum_send(int fd, const void *from, size_t bytes, int flags);
 THRUM_API ssize_t thrum_recvfrom(int fd, void *to, size_t bytes, int flags, struct sockaddr *peer, socklen_t *length);
@@ -44,16 +44,25 @@ THRUM_API ssize_t thrum_sendmsg(int fd, const struct msghdr *message, int flags)
 /* ---- By address ---- */
 
 /*
- * Connects. Where a name has several addresses they are tried one after the other, a quarter of a second apart, and the
- * first that answers is taken. 0, with the socket in *fd; -EINVAL (no such network, no address), -ENOENT (no such
- * name), or why the last address failed. May switch, may be cancelled.
+ * Connects. Where a name has several addresses they are tried one after the other, both families by turns, a quarter of
+ * a second apart, and the first that answers is taken. 0, with the socket in *fd; -EINVAL (no such network, no
+ * address), what thrum_resolve says of a name, or why the last address failed. May switch, may be cancelled.
  */
 THRUM_API THRUM_CHECKED int thrum_dial(const char *network, const char *address, int *fd);
 
-/* A socket that listens (tcp, unix), or receives (udp, unixgram). Port 0: one that is free. 0, or -errno as above.
- * Never
- * switches. */
+/* A socket that listens (tcp, unix), or receives (udp, unixgram). Port 0: one that is free. 0, or -errno as above. May
+ * switch and be cancelled where the address is a name; else it never does. */
 THRUM_API THRUM_CHECKED int thrum_listen(const char *network, const char *address, int *fd);
+
+/*
+ * What getaddrinfo(3) finds (numbers, the hosts file, name services as nsswitch.conf has them), on a thread that holds
+ * up nobody; host or service, and hints, may be NULL. 0, with a list in *found for freeaddrinfo; -ENOENT (nobody knows
+ * it), -EAGAIN (no answer for now), -EIO (none for good), -EINVAL (hints, service), -ENOMEM. May switch, may be
+ * cancelled: a lookup that has begun ends by itself then, and thrum_run waits for that.
+ */
+struct addrinfo;
+THRUM_API THRUM_CHECKED int thrum_resolve(const char *host, const char *service, const struct addrinfo *hints,
+                                          struct addrinfo **found);
 
 /* A socket's own address, or its peer's, as text that dial takes; cut at the capacity. Its length, or -errno. Never
  * switches. */

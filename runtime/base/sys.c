@@ -49,6 +49,13 @@ void *th_sys_alloc_aligned(size_t alignment, size_t bytes)
     return aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
 }
 
+void *th_sys_realloc(void *memory, size_t bytes)
+{
+    if (TH_FAULT(alloc))
+        return NULL;
+    return realloc(memory, bytes);
+}
+
 void th_sys_free(void *memory)
 {
     free(memory);

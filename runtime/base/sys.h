@@ -9,7 +9,8 @@
  *
  * Calls return >= 0 or -errno; errno itself is neither left changed nor looked at by anybody else. Nothing here is
  * inlined: errno's address is a thread-local fact, which must not be remembered over a switch (runtime/README.md,
- * "Thread-local state"). Calls on the program's own file descriptors are in base/sys_io.h.
+ * "Thread-local state"). Calls on the program's own files are in base/sys_io.h and
+ * base/sys_file.h.
  */
 #ifndef TH_BASE_SYS_H
 #define TH_BASE_SYS_H
@@ -68,7 +69,15 @@
     X(getsockopt)       \
     X(setsockopt)       \
     X(getsockname)      \
-    X(getpeername)
+    X(getpeername)      \
+    X(getaddrinfo)      \
+    X(fsync)            \
+    X(fstatat)          \
+    X(rename)           \
+    X(unlink)           \
+    X(mkdir)            \
+    X(ftruncate)        \
+    X(getdents)
 
 enum th_sys_call {
 #define TH_SYS_ENUM(name) TH_SYS_##name,
@@ -81,6 +90,7 @@ enum th_sys_call {
 void *th_sys_alloc(size_t bytes);
 void *th_sys_alloc_zeroed(size_t bytes);
 void *th_sys_alloc_aligned(size_t alignment, size_t bytes);
+void *th_sys_realloc(void *memory, size_t bytes);
 void th_sys_free(void *memory);
 
 /* Address space. map reserves private anonymous pages, readable and writable, never huge, not counted until touched. */

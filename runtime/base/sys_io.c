@@ -227,3 +227,40 @@ int th_sys_getpeername(int fd, struct sockaddr *address, socklen_t *length)
     int fault = TH_FAULT(getpeername);
     return fault ? fault : (int)SYS_RESULT(getpeername(fd, address, length));
 }
+
+/* ---- Names ---- */
+
+int th_sys_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int fault = TH_FAULT(getaddrinfo);
+    if (fault)
+        return fault;
+    int errno_before = errno;
+    int outcome = getaddrinfo(host, service, hints, found);
+    int system = errno;
+    errno = errno_before;
+    switch (outcome) {
+    case 0:
+        return 0;
+    case EAI_NONAME:
+    case EAI_NODATA:
+    case EAI_ADDRFAMILY:
+        return -ENOENT;
+    case EAI_AGAIN:
+        return -EAGAIN;
+    case EAI_FAIL:
+        return -EIO;
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_SYSTEM:
+        return system != 0 ? -system : -EIO;
+    default:
+        return -EINVAL;
+    }
+}
+
+void th_sys_freeaddrinfo(struct addrinfo *found)
+{
+    if (found != NULL)
+        freeaddrinfo(found);
+}

@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 
+#include <netdb.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -47,5 +48,10 @@ int th_sys_getsockopt(int fd, int level, int option, int *value);
 int th_sys_setsockopt(int fd, int level, int option, int value);
 int th_sys_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int th_sys_getpeername(int fd, struct sockaddr *address, socklen_t *length);
+
+/* Names. Blocks, wants some 64 KiB of stack; the list is for th_sys_freeaddrinfo. -ENOENT: nobody knows the name;
+ * -EAGAIN: no answer for now; -EIO: none for good; -EINVAL: such hints, or such a service. */
+int th_sys_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found);
+void th_sys_freeaddrinfo(struct addrinfo *found);
 
 #endif

@@ -48,7 +48,7 @@ static int find_local(const struct network *network, const char *text, struct th
 }
 
 /* "HOST:PORT" or "[HOST]:PORT" in two. */
-static bool split(const char *text, char host[256], uint16_t *port)
+static bool split(const char *text, struct th_name *name)
 {
     const char *colon = strrchr(text, ':');
     if (colon == NULL || colon[1] < '0' || colon[1] > '9')
@@ -57,16 +57,16 @@ static bool split(const char *text, char host[256], uint16_t *port)
     unsigned long number = strtoul(colon + 1, &end, 10);
     size_t length = (size_t)(colon - text);
     bool is_bracketed = length >= 2 && text[0] == '[' && colon[-1] == ']';
-    if (*end != '\0' || number > 65535 || length >= 256)
+    if (*end != '\0' || number > 65535 || length >= sizeof name->host)
         return false;
     if (is_bracketed) {
         text++;
         length -= 2;
     }
-    memcpy(host, text, length);
-    host[length] = '\0';
-    *port = (uint16_t)number;
-    return is_bracketed || strchr(host, ':') == NULL;
+    memcpy(name->host, text, length);
+    name->host[length] = '\0';
+    name->port = (uint16_t)number;
+    return is_bracketed || strchr(name->host, ':') == NULL;
 }
 
 static void add4(struct th_endpoint *found, struct in_addr address, uint16_t port)
@@ -110,41 +110,43 @@ static int find_own(int domain, bool is_loopback, uint16_t port, struct th_endpo
     return count;
 }
 
-static int find_internet(const struct network *network, const char *text, struct th_endpoint *found)
+static int find_internet(const char *text, struct th_endpoint *found, struct th_name *name)
 {
-    char host[256];
-    uint16_t port;
     uint32_t scope;
     struct in_addr address4;
     struct in6_addr address6;
     int count = 0;
-    if (!split(text, host, &port))
+    if (!split(text, name))
         return -EINVAL;
-    if (host[0] == '\0' || strcmp(host, "localhost") == 0) {
-        count = find_own(network->domain, host[0] != '\0', port, found);
-    } else if (inet_pton(AF_INET, host, &address4) == 1) {
-        if (network->domain == AF_INET6)
+    if (name->host[0] == '\0' || strcmp(name->host, "localhost") == 0) {
+        count = find_own(name->domain, name->host[0] != '\0', name->port, found);
+    } else if (inet_pton(AF_INET, name->host, &address4) == 1) {
+        if (name->domain == AF_INET6)
             return -EINVAL;
-        add4(&found[count++], address4, port);
+        add4(&found[count++], address4, name->port);
     } else {
-        bool has_scope = take_scope(host, &scope);
-        if (inet_pton(AF_INET6, host, &address6) != 1)
-            return -ENOENT;
-        if (network->domain == AF_INET || !has_scope)
+        bool has_scope = take_scope(name->host, &scope);
+        if (inet_pton(AF_INET6, name->host, &address6) != 1)
+            return strpbrk(text, "[%") == NULL ? 0 : -EINVAL;
+        if (name->domain == AF_INET || !has_scope)
             return -EINVAL;
-        add6(&found[count++], address6, scope, port);
+        add6(&found[count++], address6, scope, name->port);
     }
     for (int i = 0; i < count; i++)
-        found[i].type = network->type;
+        found[i].type = name->type;
     return count;
 }
 
-int th_address_find(const char *network, const char *text, struct th_endpoint *found)
+int th_address_find(const char *network, const char *text, struct th_endpoint *found, struct th_name *name)
 {
     const struct network *known = find_network(network);
     if (known == NULL)
         return -EINVAL;
-    return known->domain == AF_UNIX ? find_local(known, text, found) : find_internet(known, text, found);
+    if (known->domain == AF_UNIX)
+        return find_local(known, text, found);
+    name->domain = known->domain;
+    name->type = known->type;
+    return find_internet(text, found, name);
 }
 
 static int print_local(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity)

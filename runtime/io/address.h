@@ -24,11 +24,23 @@ struct th_endpoint {
     int type; /* SOCK_STREAM, SOCK_DGRAM */
 };
 
-enum { TH_ENDPOINTS_MOST = 4 };
+enum { TH_ENDPOINTS_MOST = 16 };
 
-/* The endpoints that an address stands for, those to try first in front. How many; -EINVAL: no such network, or not an
- * address; -ENOENT: a name that nobody knows. */
-int th_address_find(const char *network, const char *text, struct th_endpoint *found);
+/* What is left to be looked up: a host's name. */
+struct th_name {
+    char host[256];
+    uint16_t port;
+    int domain; /* AF_UNSPEC: both families */
+    int type;
+};
+
+/* The endpoints that an address stands for, those to try first in front. How many; 0: a name, which *name tells;
+ * -EINVAL: no such network, or not an address. */
+int th_address_find(const char *network, const char *text, struct th_endpoint *found, struct th_name *name);
+
+/* The same where a name is looked up too (io/resolve.c): how many, at least one, for the caller to free by th_sys_free;
+ * or -errno. May switch, may be cancelled. */
+int th_address_resolve(const char *network, const char *text, struct th_endpoint **found);
 
 /* An address as text, cut at the capacity; its length. */
 int th_address_print(const struct sockaddr *address, socklen_t length, char *to, size_t capacity);

@@ -259,8 +259,8 @@ int th_descriptor_list(struct th_descriptor *descriptor, int fd, enum th_directi
     if (code == 0)
         push(descriptor, direction, node);
     th_lock_leave(&descriptor->lock);
-    if (code == 0 && th_atomic32_load_relaxed(&poller->needs_sweep) == 0)
-        th_atomic32_store_relaxed(&poller->needs_sweep, 1);
+    if (code == 0)
+        th_poller_want_sweeps(poller);
     return code;
 }
 

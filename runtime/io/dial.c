@@ -116,8 +116,7 @@ static void look_at(struct race *race, int *ended, bool *is_won)
     th_lock_leave(&race->lock);
 }
 
-/* Apart from thrum_dial, for the sake of one frame's size. */
-static TH_NOINLINE int dial_several(const struct th_endpoint *endpoints, int count, int *fd)
+static int dial_several(const struct th_endpoint *endpoints, int count, int *fd)
 {
     struct race race = {.endpoints = endpoints, .winner = -1};
     thrum_group group = THRUM_GROUP_WITH(THRUM_EACH);
@@ -152,11 +151,13 @@ static int dial_in_turn(const struct th_endpoint *endpoints, int count, int *fd)
 
 int thrum_dial(const char *network, const char *address, int *fd)
 {
-    struct th_endpoint found[TH_ENDPOINTS_MOST];
-    int count = th_address_find(network, address, found);
+    struct th_endpoint *found;
+    int count = th_address_resolve(network, address, &found);
     if (count < 0)
         return count;
-    return count > 1 && th_task_self() != NULL ? dial_several(found, count, fd) : dial_in_turn(found, count, fd);
+    int code = count > 1 && th_task_self() != NULL ? dial_several(found, count, fd) : dial_in_turn(found, count, fd);
+    th_sys_free(found);
+    return code;
 }
 
 /* ---- Listening ---- */
@@ -176,11 +177,10 @@ static int begin_to_listen(int fd, const struct th_endpoint *endpoint)
     return code;
 }
 
-int thrum_listen(const char *network, const char *address, int *listener)
+/* At the first that this machine has: where there is no IPv6, IPv4. */
+static int listen_at_one(const struct th_endpoint *found, int count, int *listener)
 {
-    struct th_endpoint found[TH_ENDPOINTS_MOST];
-    int count = th_address_find(network, address, found), code = count;
-    /* The first that this machine has: where there is no IPv6, IPv4. */
+    int code = -EINVAL;
     for (int i = 0; i < count; i++) {
         int fd = code = open_socket(&found[i]);
         if (fd < 0)
@@ -192,6 +192,17 @@ int thrum_listen(const char *network, const char *address, int *listener)
         }
         (void)thrum_close(fd);
     }
+    return code;
+}
+
+int thrum_listen(const char *network, const char *address, int *listener)
+{
+    struct th_endpoint *found;
+    int count = th_address_resolve(network, address, &found);
+    if (count < 0)
+        return count;
+    int code = listen_at_one(found, count, listener);
+    th_sys_free(found);
     return code;
 }
 

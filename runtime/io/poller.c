@@ -9,8 +9,11 @@ enum {
     BATCH = 32,
     /* Of one look: more would keep the worker from its other tasks. */
     EVENTS_MOST = 128,
-    SWEEP_NS = 1000000000,
+    /* A wait that begins just when a sweep passes its record may not be seen by that one; it is by the next. */
+    SWEEPS = 2,
 };
+
+int64_t th_poller_sweep_ns = 1000000000;
 
 static th_atomic32 last_id;
 
@@ -18,21 +21,32 @@ static th_atomic32 last_id;
 static bool take_sweep(struct th_poller *poller, int64_t now)
 {
     uint64_t due = th_atomic64_load_relaxed(&poller->sweep_at);
-    return (int64_t)due <= now && th_atomic32_load_relaxed(&poller->needs_sweep) != 0 &&
-           th_atomic64_cas_relaxed(&poller->sweep_at, &due, (uint64_t)(now + SWEEP_NS));
+    return (int64_t)due <= now && th_atomic32_load_relaxed(&poller->sweeps_left) != 0 &&
+           th_atomic64_cas_relaxed(&poller->sweep_at, &due, (uint64_t)(now + th_poller_sweep_ns));
 }
 
 static void sweep(struct th_poller *poller, struct th_ready *ready)
 {
-    th_atomic32_store_relaxed(&poller->needs_sweep, 0);
+    uint32_t left = th_atomic32_load_relaxed(&poller->sweeps_left);
+    if (left != 0)
+        (void)th_atomic32_cas_relaxed(&poller->sweeps_left, &left, left - 1);
     if (th_descriptor_sweep(poller, ready))
-        th_atomic32_store_relaxed(&poller->needs_sweep, 1);
+        th_poller_want_sweeps(poller);
+}
+
+void th_poller_want_sweeps(struct th_poller *poller)
+{
+    if (TH_LIKELY(th_atomic32_load_relaxed(&poller->sweeps_left) == SWEEPS))
+        return;
+    /* Who found that no sweep was needed may sleep in the poller without end. */
+    if (th_atomic32_exchange_relaxed(&poller->sweeps_left, SWEEPS) == 0)
+        th_backend_interrupt(&poller->backend);
 }
 
 static int64_t span_until(struct th_poller *poller, int64_t now, int64_t deadline)
 {
     int64_t due = (int64_t)th_atomic64_load_relaxed(&poller->sweep_at);
-    if (th_atomic32_load_relaxed(&poller->needs_sweep) != 0 && due < deadline)
+    if (th_atomic32_load_relaxed(&poller->sweeps_left) != 0 && due < deadline)
         deadline = due;
     if (deadline == TH_SYS_FOREVER)
         return TH_SYS_FOREVER;

@@ -99,7 +99,7 @@ static int bad_addresses(void *arg)
         {"tcp", "127.0.0.1", -EINVAL},    {"tcp", "127.0.0.1:", -EINVAL},      {"tcp", "127.0.0.1:65536", -EINVAL},
         {"tcp", "127.0.0.1:x", -EINVAL},  {"tcp", "::1:80", -EINVAL},          {"tcp4", "[::1]:80", -EINVAL},
         {"tcp6", "127.0.0.1:1", -EINVAL}, {"morse", "127.0.0.1:1", -EINVAL},   {"unix", "", -EINVAL},
-        {"tcp", "no name:1", -ENOENT},    {"tcp", "[::1%nowhere]:1", -EINVAL},
+        {"tcp", "no name:1", -ENOENT},    {"tcp", "[::1%nowhere]:1", -EINVAL}, {"tcp", "[name]:1", -EINVAL},
     };
     int fd = -1;
     (void)arg;
