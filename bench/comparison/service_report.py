@@ -72,6 +72,7 @@ def conditions(report):
 
 def verdict_lines(report):
     found = verdict.of_report(report)
+    yield from verdict.caveat(report['results'])
     for part in PARTS:
         if found[part]:
             yield f'{PART_TITLES[part]}:'
@@ -153,6 +154,7 @@ def html_table(rows):
 
 def html_verdict(report):
     found = verdict.of_report(report)
+    yield from (f'<p><b>{escape(said)}</b></p>' for said in verdict.caveat(report['results']))
     for part in PARTS:
         yield f'<h2>{PART_TITLES[part]}</h2><ul>'
         yield from (f'<li>{escape(title)}. {escape(said)}</li>' for title, said in found[part])
