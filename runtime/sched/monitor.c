@@ -327,6 +327,12 @@ static uint32_t hire_for(struct thrum_runtime *runtime, const struct look *look)
 
 /* ---- The monitor ---- */
 
+/* Tasks run that may leave others behind, of which nobody is told. */
+static bool has_aside(struct thrum_runtime *runtime)
+{
+    return !TH_MUTANT(sleep_beside_asides) && th_crew_aside(runtime) > 0;
+}
+
 static void look_round(struct thrum_runtime *runtime)
 {
     struct th_monitor *monitor = &runtime->monitor;
@@ -343,13 +349,13 @@ static void look_round(struct thrum_runtime *runtime)
     else
         monitor->span_ns = monitor->span_ns * 2 < most ? monitor->span_ns * 2 : most;
     /* Of a thread without a permit, whose tasks nobody has got hold of yet. */
-    if (is_quiet && look.has_backlog)
+    if (is_quiet && look.has_backlog && !TH_MUTANT(leave_the_backlog))
         th_idle_wake_one(runtime);
     /* Every second time at most. */
     bool doubts = look.has_doubts && !monitor->had_doubts;
     monitor->had_doubts = doubts;
     monitor->quiet_looks = is_quiet ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || th_crew_aside(runtime) > 0 ||
+    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || has_aside(runtime) ||
         th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
         sleep_short(runtime, look.now + (doubts ? FIRST_NS : monitor->span_ns));
     else
