@@ -61,6 +61,13 @@ class Verdict(unittest.TestCase):
         self.assertEqual(list(verdict.caveat([row('thrum')])), [])
         self.assertIn('40 %', next(verdict.caveat([row('thrum'), row('epoll', foreign_share=0.4)])))
 
+    def test_in_short_there_is_the_wait_and_the_price(self):
+        rows = [row('thrum', 'light', cpu_us_per_light=15.0), row('epoll', 'light'), row('thrum'),
+                row('epoll', p99_us=1500000.0)]
+        waits, price = verdict.in_short(rows)
+        self.assertIn('1.00 ms on thrum, 1,500 ms on the best', waits)
+        self.assertIn('50 % more CPU', price)
+
     def test_without_others_nothing_is_claimed(self):
         self.assertEqual(verdict.of_scenario(services.SCENARIOS['long'], [row('thrum')]), [])
 
