@@ -76,7 +76,8 @@ def in_short(results):
               f'{show(P99, other)} on the best of the others, at worst.'
     for ours, other in alone:
         share = 100 * (ours[1] / other[1] - 1) if other[1] else 0
-        yield f'Alone, a light request took {abs(share):.0f} % {"more" if share > 0 else "less"} CPU on thrum than on ' \
+        word = "more" if share > 0 else "less"
+        yield f'Alone, a light request took {abs(share):.0f} % {word} CPU on thrum than on ' \
               f'the best of the others, {SERVICES[other[0]].title}.'
 
 
