@@ -7,12 +7,9 @@
  */
 #include <thrum.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FILES = 100 };
 
@@ -21,39 +18,20 @@ struct page {
     int number;
 };
 
-static int write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    ssize_t put = thrum_write_all(fd, text, strlen(text));
-    int closed = thrum_close(fd);
-    return put < 0 ? (int)put : closed;
-}
-
-static int read_file(const char *path, char *text, size_t capacity)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t got = thrum_read_full(fd, text, capacity - 1);
-    text[got > 0 ? got : 0] = '\0';
-    (void)thrum_close(fd);
-    return (int)got;
-}
-
 /* Writes a number to a file of its own, and returns what it reads there. */
 static int keep(void *arg)
 {
     const struct page *page = arg;
     char path[64], text[16];
+    void *read = NULL;
     snprintf(path, sizeof path, "%s/%d", page->folder, page->number);
-    snprintf(text, sizeof text, "%d", page->number);
-    int code = write_file(path, text);
-    if (code == 0)
-        code = read_file(path, text, sizeof text);
-    (void)unlink(path);
-    return code < 0 ? code : atoi(text);
+    int length = snprintf(text, sizeof text, "%d", page->number);
+    int code = thrum_write_file(path, text, (size_t)length);
+    ssize_t bytes = code < 0 ? code : thrum_read_file(path, &read);
+    int number = bytes < 0 ? (int)bytes : atoi(read);
+    free(read);
+    code = thrum_unlink(path);
+    return number < 0 ? number : code < 0 ? code : number;
 }
 
 static int keep_all(const char *folder)
@@ -72,18 +50,28 @@ static int keep_all(const char *folder)
     return code;
 }
 
+static int keep_one(const char *folder)
+{
+    static const char text[] = "to be or not to be";
+    char path[64];
+    void *read;
+    snprintf(path, sizeof path, "%s/page", folder);
+    int code = thrum_write_file(path, text, strlen(text));
+    if (code < 0)
+        return code;
+    ssize_t bytes = thrum_read_file(path, &read);
+    if (bytes >= 0) {
+        printf("read back: %s\n", (const char *)read);
+        free(read);
+    }
+    code = thrum_unlink(path);
+    return bytes < 0 ? (int)bytes : code;
+}
+
 static int app(void *arg)
 {
-    const char *folder = arg;
-    char path[64], text[64];
-    snprintf(path, sizeof path, "%s/page", folder);
-    int code = write_file(path, "to be or not to be");
-    if (code == 0)
-        code = read_file(path, text, sizeof text);
-    if (code > 0)
-        printf("read back: %s\n", text);
-    (void)unlink(path);
-    return code < 0 ? code : keep_all(folder);
+    int code = keep_one(arg);
+    return code < 0 ? code : keep_all(arg);
 }
 
 int main(void)
@@ -92,8 +80,7 @@ int main(void)
     if (mkdtemp(folder) == NULL)
         return 1;
     int code = thrum_run(app, folder);
-    (void)rmdir(folder);
-    if (code < 0)
+    if (thrum_rmdir(folder) < 0 || code < 0)
         fprintf(stderr, "many_files: %s\n", thrum_strerror(code));
     return code < 0 ? 1 : 0;
 }

@@ -28,12 +28,12 @@ def cells(row):
     if 'median' not in row:
         return [*start, f'failed: {row["failure"]}']
     median = row['median']
-    has_light = '--light 0' not in ' '.join(row['load'])
+    has_light, has_heavy = '--light 0' not in ' '.join(row['load']), '--heavy' in row['load']
     light = [number(median['light_per_s']), f'{median["served_percent"]:.0f} %',
              *(milliseconds(median, field) for field in ('p50_us', 'p99_us', 'p999_us', 'max_us'))]
     return [*start, *(light if has_light else ['-'] * 6),
-            number(median['heavy_per_s']) if median['heavy_per_s'] else '-',
-            number(median['cpu_us_per_light']) if has_light and not median['heavy_per_s'] else '-',
+            number(median['heavy_per_s']) if has_heavy else '-',
+            '-' if has_heavy else number(median['cpu_us_per_light']),
             f'{row["spread_percent"]:.0f} %', f'{100 * median["foreign_share"]:.0f} %']
 
 
