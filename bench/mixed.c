@@ -6,8 +6,8 @@
  *
  * A thread outside posts 2,000 light tasks a second, each at its time whatever became of those before; the latency of
  * each is counted from the time at which it should have begun. HEAVY loops beside that start one task after another
- * that uses MS of processor, or blocks MS in a plain nanosleep. What the runtime's monitor takes is said in parts of one
- * core.
+ * that uses MS of processor, or blocks MS in a plain nanosleep. What the runtime's monitor takes is said in parts of
+ * one core.
  * THRUM_SLICE_US=0 shows the same without replacing stuck workers.
  */
 #include <thrum.h>

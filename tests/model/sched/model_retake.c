@@ -273,8 +273,8 @@ MODEL(the_monitor_sleeps_and_the_runtime_stops, .preemptions = 3)
     th_model_join_all();
 }
 
-/* ---- A task without a permit leaves another in its queue, just when all holders sleep, and waits for it in the kernel:
- * nobody is told, and who tries to take it may find its owner inside. The monitor looks on. */
+/* ---- A task without a permit leaves another in its queue, just when all holders sleep, and waits for it in the
+ * kernel: nobody is told, and who tries to take it may find its owner inside. The monitor looks on. */
 
 static th_atomic32 has_run; /* futex */
 
