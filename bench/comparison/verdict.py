@@ -3,6 +3,7 @@ from .catalogue import OURS
 from .services import SCENARIOS, SERVICES
 from .summary import number
 
+DISTURBED = 0.1
 AS_GOOD = 0.05   # closer than this the machine decides who is ahead
 
 
@@ -51,6 +52,13 @@ def of_scenario(scenario, rows):
     """[(1, 0 or -1; a sentence)] for each metric of a scenario."""
     found = ((metric, standing(metric, rows)) for metric in scenario.metrics)
     return [sentence(metric, *both) for metric, both in found if both]
+
+
+def caveat(rows):
+    """A line where other programs took so much of the cores that the figures say little; else none."""
+    shares = [row['median']['foreign_share'] for row in rows if 'median' in row]
+    if shares and max(shares) > DISTURBED:
+        yield f'Other programs took up to {100 * max(shares):.0f} % of the cores meanwhile: look again when they rest.'
 
 
 def rows_of(results, scenario, workers):

@@ -91,3 +91,20 @@ uint64_t thrum_stalls(void)
     const struct th_task *self = th_task_self();
     return self != NULL ? th_atomic64_load_relaxed(&self->runtime->crew.detached) : 0;
 }
+
+size_t thrum_stalls_known(thrum_stalling known[], size_t most)
+{
+    const struct th_task *self = th_task_self();
+    size_t count = 0;
+    for (uint32_t i = 0; self != NULL && i < TH_HOGS && count < most; i++) {
+        const struct th_hog *hog = &self->runtime->crew.hogs.places[i];
+        uint32_t score = th_atomic32_load_relaxed(&hog->score);
+        if (score > 0)
+            known[count++] = (thrum_stalling){
+                .fn = (thrum_fn)(uintptr_t)th_atomicptr_load_relaxed(&hog->fn),
+                .blocks = th_atomic32_load_relaxed(&hog->lane) == TH_LANE_BLOCKING,
+                .score = score,
+            };
+    }
+    return count;
+}
