@@ -69,7 +69,7 @@ static int serve(void *arg)
 static int ask(const char *address)
 {
     static const char request[] = "GET /page/14 HTTP/1.0\r\n\r\n";
-    char text[512], *line = text;
+    char text[512], *line;
     int fd, code = thrum_dial("tcp", address, &fd);
     if (code < 0)
         return code;

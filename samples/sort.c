@@ -85,16 +85,12 @@ static int app(void *arg)
 
 int main(void)
 {
-    struct stretch all = {calloc(NUMBERS, sizeof(int)), calloc(NUMBERS, sizeof(int)), NUMBERS};
-    if (all.numbers == NULL || all.spare == NULL)
-        return 1;
+    static int numbers[NUMBERS], spare[NUMBERS];
+    struct stretch all = {numbers, spare, NUMBERS};
     uint32_t next = 1;
     for (size_t i = 0; i < all.count; i++) {
         next = next * 1664525 + 1013904223;
         all.numbers[i] = (int)(next >> 8);
     }
-    int code = thrum_run(app, &all);
-    free(all.numbers);
-    free(all.spare);
-    return code < 0 ? 1 : 0;
+    return thrum_run(app, &all) < 0 ? 1 : 0;
 }

@@ -4,6 +4,8 @@
  * Each call goes to the next library's function of that name, found when it is first needed: an allocator may lock
  * before any constructor here has run. Locks that libc takes for itself do not come by here; an allocator's do, and
  * are left again before any task can wait. All is under one lock of our own, which is no pthread lock.
+ *
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc's names begin with two underscores.
  */
 #include "base/atomic.h"
 #include "base/lock.h"
@@ -164,3 +166,5 @@ LEAVES(pthread_rwlock_unlock, (pthread_rwlock_t * lock))
 TAKES(pthread_spin_lock, "spin lock", (pthread_spinlock_t * lock), (lock))
 TAKES(pthread_spin_trylock, "spin lock", (pthread_spinlock_t * lock), (lock))
 LEAVES(pthread_spin_unlock, (pthread_spinlock_t * lock))
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

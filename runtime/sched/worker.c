@@ -194,7 +194,7 @@ TH_INLINE void foresee(const struct th_task *next)
     const struct th_task *second = next->next;
     if (next->fiber != NULL) {
         const char *stack = next->fiber->context;
-        for (int line = 0; line < FORESEEN_LINES; line++)
+        for (size_t line = 0; line < FORESEEN_LINES; line++)
             __builtin_prefetch(stack + line * TH_CACHE_LINE);
     }
     __builtin_prefetch(second->fiber);
