@@ -206,11 +206,11 @@ void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, st
         th_monitor_notify(runtime);
 }
 
-bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
+bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task, const void *arg)
 {
     struct th_crew *crew = &runtime->crew;
     th_lock_take(&crew->lock);
-    bool waits = th_atomicptr_load_relaxed(&task->home) == &crew->lanes[kind];
+    bool waits = th_atomicptr_load_relaxed(&task->home) == &crew->lanes[kind] && task->arg == arg;
     if (waits) {
         th_queue_remove(&crew->lanes[kind].queue, task);
         th_atomicptr_store_relaxed(&task->home, NULL);

@@ -108,8 +108,9 @@ void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, st
 /* What is put into this lane now need not wait. */
 bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind);
 
-/* Takes it back: false if it has begun. */
-bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task);
+/* Takes it back: false if it has begun. It may even have ended, and its record be another's in the same lane: `arg`,
+ * which is its alone, tells. */
+bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task, const void *arg);
 
 /* The calling task wants a thread of its own and goes into its lane next: false if there are as many as may be. */
 bool th_crew_claim_thread(struct th_crew *crew);

@@ -46,7 +46,7 @@ static bool run_aside(struct thrum_runtime *runtime, enum th_lane_kind lane, str
     *code = th_await(&call->first, TH_SYS_FOREVER);
     if (*code >= 0)
         return true;
-    if (th_crew_take_back(runtime, lane, task))
+    if (th_crew_take_back(runtime, lane, task, call))
         return false;
     wait_firmly(call);
     return true;

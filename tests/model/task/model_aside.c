@@ -35,11 +35,12 @@ static struct th_task *take_queued(void)
     return task;
 }
 
-bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
+bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task, const void *arg)
 {
     (void)runtime;
     (void)kind;
     (void)task;
+    (void)arg;
     return take_queued() != NULL;
 }
 
