@@ -2,6 +2,7 @@
 #include "task/harness.h"
 
 #include "sched/park.h"
+#include "sync/line.h"
 #include "task/waiting.h"
 
 #include <stdlib.h>
@@ -214,7 +215,10 @@ static void await_note(thrum_task *handle, const char *kind)
 
 static uint32_t waiters_of(thrum_mutex *mutex)
 {
-    return th_atomic32_load_relaxed((th_atomic32 *)&mutex->line_.count_);
+    th_line_enter(&mutex->line_);
+    uint32_t count = mutex->line_.count_;
+    th_line_leave(&mutex->line_);
+    return count;
 }
 
 static int embrace_and_be_cancelled(void *arg)
