@@ -167,7 +167,8 @@ TEST(a_select_takes_from_a_channel_and_a_socket)
 static int raise_it(void *arg)
 {
     (void)arg;
-    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    /* Not kill: ThreadSanitizer holds a handler back while its thread sleeps in a system call that it does not know. */
+    CHECK_EQ(raise(SIGUSR1), 0);
     return 0;
 }
 
