@@ -1,5 +1,7 @@
 #include "task/harness.h"
 
+#include "sync/line.h"
+
 /* ---- Barriers ---- */
 
 enum { PARTIES = 8 };
@@ -52,8 +54,11 @@ static int wait_at(void *arg)
 
 static void await_arrivals(thrum_barrier *barrier, uint32_t count)
 {
-    while (th_atomic32_load_relaxed((th_atomic32 *)&barrier->arrived_) != count)
-        thrum_yield();
+    for (uint32_t seen = count + 1; seen != count; thrum_yield()) {
+        th_line_enter(&barrier->line_);
+        seen = barrier->arrived_;
+        th_line_leave(&barrier->line_);
+    }
 }
 
 static int break_and_mend(void *arg)
