@@ -107,6 +107,9 @@ static void weigh(struct th_worker *worker, bool is_low)
     const struct th_crew *crew = &worker->runtime->crew;
     int tid = (int)th_atomic32_load_relaxed(&worker->tid);
     bool may_return = crew->may_nice || worker->index == 0;
+    /* It has just ended; to the kernel 0 is the caller, which is perhaps another. */
+    if (tid == 0)
+        return;
     if (crew->may_nice || (is_low && !may_return))
         may_return &= th_sys_thread_nice(tid, is_low ? LOW_NICE : crew->nice) == 0;
     else if (worker->index == 0 && crew->may_batch)

@@ -160,6 +160,9 @@ static enum finding judge(struct th_worker *worker, int64_t now, int64_t slice)
         (void)begin_watch(worker, now, activity);
         return now - watch->dispatch_since >= slice ? ENGAGED : FINE;
     }
+    /* Its thread has not begun, or is through. */
+    if (th_atomic32_load_relaxed(&worker->tid) == 0)
+        return FINE;
     /* Inside its guard it is in the runtime, perhaps for long: it may have taken a million tasks from outside. */
     if (now - watch->quiet_since < BLOCKED_NS || th_atomic32_load_relaxed(&worker->guard.in_op) != 0)
         return FINE;

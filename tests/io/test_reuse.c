@@ -148,8 +148,11 @@ static int a_number_comes_back(void *arg)
     CHECK_EQ(thrum_group_wait(&group), 0);
     CHECK_EQ(close(before.fds[0]), 0);
     CHECK_EQ(close(before.fds[1]), 0);
-    now = open_pair(PAIR_UNIX);
-    CHECK_EQ(now.fds[0], before.fds[0]);
+    /* A thread of the runtime that reads a file may have the number for a moment. */
+    while ((now = open_pair(PAIR_UNIX)).fds[0] != before.fds[0]) {
+        CHECK_EQ(close(now.fds[0]), 0);
+        CHECK_EQ(close(now.fds[1]), 0);
+    }
     fall_asleep();
     CHECK_EQ(thrum_spawn(&group, read_byte, &now), 0);
     wait_for_waiters(now.fds[0], 1);
