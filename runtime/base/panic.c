@@ -12,6 +12,7 @@
 enum { LINE_BYTES = 512, FRAMES_MAX = 64 };
 
 void (*th_panic_context)(void);
+uint64_t th_panic_seed;
 
 struct line {
     char text[LINE_BYTES];
@@ -134,6 +135,17 @@ void th_report_place(const void *address)
     backtrace_symbols_fd(&place, 1, 2);
 }
 
+void th_report_seed(uint64_t seed)
+{
+    char command[LINE_BYTES / 2];
+    ssize_t length = th_sys_read_file("/proc/self/cmdline", command, sizeof command);
+    for (ssize_t i = 0; i + 1 < length; i++) {
+        if (command[i] == '\0')
+            command[i] = ' ';
+    }
+    th_report("the same run again: THRUM_SEED=%lu %s", (unsigned long)seed, length > 0 ? command : "");
+}
+
 void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES])
 {
     Dl_info info;
@@ -151,6 +163,8 @@ void th_panic(const char *format, ...)
     va_end(args);
     if (th_panic_context != NULL)
         th_panic_context();
+    if (th_panic_seed != 0)
+        th_report_seed(th_panic_seed);
     th_report_backtrace(1);
     abort();
 }

@@ -159,6 +159,56 @@ ssize_t th_sys_read_file(const char *path, char *to, size_t capacity)
     return (ssize_t)length;
 }
 
+/* What a look at the virtual clock takes: as much as one at a real clock, so that who spins until a time gets there. */
+enum { LOOK_NS = 50 };
+
+static th_atomic64 virtual_now; /* 0: there is none */
+
+static int64_t kernel_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t th_sys_now(void)
+{
+    if (TH_UNLIKELY(th_atomic64_load_relaxed(&virtual_now) != 0))
+        return (int64_t)th_atomic64_add_relaxed(&virtual_now, LOOK_NS) + LOOK_NS;
+    return kernel_now();
+}
+
+void th_sys_clock_begin(int64_t at)
+{
+    th_atomic64_store_relaxed(&virtual_now, (uint64_t)at);
+}
+
+void th_sys_clock_reach(int64_t to)
+{
+    uint64_t now = th_atomic64_load_relaxed(&virtual_now);
+    while (now != 0 && (int64_t)now < to && !th_atomic64_cas_relaxed(&virtual_now, &now, (uint64_t)to))
+        continue;
+}
+
+void th_sys_clock_pass(int64_t span)
+{
+    th_sys_clock_reach((int64_t)th_atomic64_load_relaxed(&virtual_now) + span);
+}
+
+void th_sys_clock_end(void)
+{
+    th_atomic64_store_relaxed(&virtual_now, 0);
+}
+
+/* A deadline on the kernel's own clock. */
+static int64_t kernel_time(int64_t deadline)
+{
+    int64_t now = (int64_t)th_atomic64_load_relaxed(&virtual_now);
+    if (now == 0 || deadline == TH_SYS_FOREVER)
+        return deadline;
+    return kernel_now() + (deadline > now ? deadline - now : 0);
+}
+
 static struct timespec timespec_of(int64_t ns)
 {
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
@@ -169,9 +219,11 @@ int th_sys_futex_wait(th_atomic32 *word, uint32_t expected, int64_t deadline)
     int fault = TH_FAULT(futex_wait);
     if (fault)
         return fault;
-    struct timespec until = timespec_of(deadline);
+    struct timespec until = timespec_of(kernel_time(deadline));
     long code = SYS_RESULT(syscall(SYS_futex, &word->value, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
                                    deadline == TH_SYS_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY));
+    if (code == -ETIMEDOUT)
+        th_sys_clock_reach(deadline);
     /* A signal handler ran: to the caller that is a wake for nothing. */
     return code == -EINTR ? 0 : (int)code;
 }
@@ -356,16 +408,9 @@ const char *th_sys_getenv(const char *name)
     return getenv(name);
 }
 
-int64_t th_sys_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void th_sys_sleep_until(int64_t deadline)
 {
-    struct timespec until = timespec_of(deadline);
+    struct timespec until = timespec_of(kernel_time(deadline));
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         continue;
 }

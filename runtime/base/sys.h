@@ -154,6 +154,16 @@ const char *th_sys_getenv(const char *name);
 
 /* Time: nanoseconds on the monotonic clock, and nothing else anywhere. */
 int64_t th_sys_now(void);
+
+/*
+ * The virtual clock, for runs with a seed (sched/seeded.h): while it is on th_sys_now reads it, each look takes a little
+ * time, and else it stands still until it is moved. Waits of the kernel are as long as their span; one that ends by time
+ * has moved the clock. `to` in the past moves nothing; 0 is no point of it.
+ */
+void th_sys_clock_begin(int64_t at);
+void th_sys_clock_reach(int64_t to);
+void th_sys_clock_pass(int64_t span);
+void th_sys_clock_end(void);
 void th_sys_sleep_until(int64_t deadline);
 
 /* 64 bits for seeds. */

@@ -349,6 +349,7 @@ static TH_NOINLINE int lock_in_order(thrum_mutex *mutex, int64_t until, bool is_
 
 int thrum_mutex_lock_until(thrum_mutex *mutex, thrum_time when)
 {
+    th_point();
     if (th_order_is_on())
         return lock_in_order(mutex, when, false);
     if (TH_UNLIKELY(!take(mutex)))
@@ -374,6 +375,7 @@ void th_mutex_lock_firmly(thrum_mutex *mutex)
 
 int thrum_mutex_try_lock(thrum_mutex *mutex)
 {
+    th_point();
     if ((th_atomic32_load_relaxed(word_of(mutex)) & LOCKED) != 0 || !take(mutex))
         return -EBUSY;
     own(mutex, th_holder_self());
@@ -403,6 +405,7 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
     if (TH_UNLIKELY(th_atomic32_load_relaxed(word_of(mutex)) != LOCKED) ||
         TH_UNLIKELY(!th_atomic32_cas_release(word_of(mutex), &seen, 0))) /* [U1] */
         unlock_contended(mutex);
+    th_point();
 }
 
 bool thrum_mutex_is_mine(const thrum_mutex *mutex)
