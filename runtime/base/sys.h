@@ -154,17 +154,17 @@ const char *th_sys_getenv(const char *name);
 
 /* Time: nanoseconds on the monotonic clock, and nothing else anywhere. */
 int64_t th_sys_now(void);
+void th_sys_sleep_until(int64_t deadline);
 
 /*
- * The virtual clock, for runs with a seed (sched/seeded.h): while it is on th_sys_now reads it, each look takes a little
- * time, and else it stands still until it is moved. Waits of the kernel are as long as their span; one that ends by time
- * has moved the clock. `to` in the past moves nothing; 0 is no point of it.
+ * The virtual clock, for runs with a seed (sched/seeded.h). While it is on th_sys_now reads it. Each look takes a little
+ * time; else it stands still until it is moved. Who waits in the kernel waits for a real span; if that ends the wait, the
+ * clock has moved as far. Moving it into the past does nothing; 0 is no point of it.
  */
 void th_sys_clock_begin(int64_t at);
 void th_sys_clock_reach(int64_t to);
 void th_sys_clock_pass(int64_t span);
 void th_sys_clock_end(void);
-void th_sys_sleep_until(int64_t deadline);
 
 /* 64 bits for seeds. */
 uint64_t th_sys_random(void);

@@ -125,7 +125,8 @@ static enum finding begin_watch(struct th_worker *worker, int64_t now, uint64_t 
     watch->activity = activity;
     watch->quiet_since = now;
     watch->cpu = cpu;
-    th_atomic32_store_relaxed(&worker->is_late, 0);
+    if (!TH_MUTANT(late_for_good))
+        th_atomic32_store_relaxed(&worker->is_late, 0);
     return has_run ? FINE : DOUBTFUL;
 }
 
@@ -149,7 +150,7 @@ static enum finding judge_quiet(struct th_worker *worker, int64_t quiet, int64_t
 static enum finding judge(struct th_worker *worker, int64_t now, int64_t slice)
 {
     struct th_watch *watch = &worker->watch;
-    uint32_t dispatches = th_atomic32_load_relaxed(&worker->dispatches);
+    uint64_t dispatches = th_atomic64_load_relaxed(&worker->dispatches);
     uint64_t activity = th_atomic64_load_relaxed(&worker->spawned) + th_atomic64_load_relaxed(&worker->finished);
     if (dispatches != watch->dispatches) {
         watch->dispatches = dispatches;

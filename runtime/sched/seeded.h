@@ -2,9 +2,9 @@
  * Runs with a seed: the same program runs the same way, event for event, each time.
  *
  * One worker, no monitor, no other thread. Every choice comes from one generator, the worker's, which begins with the
- * seed: which of the ready tasks is next, whether a task goes on at a point where another could, which of several ready
- * cases a select takes, how long a dispatch takes. The clock is virtual (base/sys.h): a dispatch and a look at it take a
- * little time, and when all wait and no file descriptor is ready it jumps to the next timer.
+ * seed: which of the ready tasks is next, whether a task goes on at a point where another could, which of several
+ * ready cases a select takes, how long a dispatch takes. The clock is virtual (base/sys.h): a dispatch and a look at it
+ * take a little time, and when all wait and no file descriptor is ready it jumps to the next timer.
  *
  * How it gets in, so that others pay nothing for it: the worker's permit is TH_PERMIT_SEEDED, which is none to all who
  * ask for one. So each pick takes its slow way and comes here, wakes go through the injection stack, and nobody runs a
@@ -14,8 +14,8 @@
  * Points. On many cores a task can be overtaken anywhere; here it can at points alone: before what takes something, and
  * after what gives something or starts somebody. Never under a lock of the library.
  *
- * A seed is also its way of choosing (th_seeded_open): even ones choose at random, each with a probability of its own of
- * going on at points. Odd ones keep priorities (PCT): each task has a random one, the highest runs, and at a few random
+ * A seed is also its way of choosing (th_seeded_open): even ones choose at random, each with a probability of its own
+ * of going on at points. Odd ones keep priorities (PCT): each task has a random one, the highest runs, and at a few random
  * steps the running task falls below all others; a yield does that too, or who waits by yielding would run for ever.
  * Where those steps lie nobody knows beforehand, so their distances are chosen over powers of two.
  *
@@ -28,8 +28,8 @@
  *     point 3            it lets others go first, though it could go on
  *     jump 2000          all wait: the clock goes there
  *
- * Rejected: choosing in the queues where tasks wait (they are short of one task most of the time, so there is nothing to
- * choose); a thread for each task (a switch costs a thousand times as much, and the kernel would have to be held back).
+ * Rejected: choosing who of those that wait for a lock is handed it (that is the lock's policy, which programs may rely
+ * on); a thread for each task (a switch costs a thousand times as much, and the kernel would have to be held back).
  *
  * Tested by tests/replay.
  */

@@ -92,13 +92,16 @@ static bool has_backlog(const struct th_worker *worker)
     if (th_queue_count(&worker->fresh) + th_queue_count(&worker->ready) > 0)
         return true;
     return th_worker_slot(worker) != NULL &&
-           (!th_worker_has_permit(worker) || th_atomic32_load_relaxed(&worker->is_late) != 0);
+           (!th_worker_has_permit(worker) ||
+            (th_atomic32_load_relaxed(&worker->is_late) != 0 && !TH_MUTANT(leave_the_slot)));
 }
 
 /* Puts what was taken into the thief's own queues. */
 static void receive(struct th_worker *thief, struct th_task **tasks, uint32_t count)
 {
     th_worker_enter(thief);
+    th_count_several(&thief->counters.steals, count > 0);
+    th_count_several(&thief->counters.stolen, count);
     for (uint32_t i = 0; i < count; i++) {
         if (tasks[i]->fiber != NULL)
             th_queue_push_newest(&thief->ready, tasks[i]);
@@ -194,7 +197,7 @@ static void judge_theft(struct th_worker *thief, int64_t now)
 /* Something that is not in anybody's queue: the next pick looks there first. */
 static bool look_outside(struct th_worker *worker)
 {
-    worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + 1;
+    worker->fair_next = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches) + 1;
     return true;
 }
 
@@ -202,6 +205,7 @@ static bool look_outside(struct th_worker *worker)
 static bool look_at_poll_source(struct th_worker *worker, int64_t now)
 {
     struct th_poll_source *source = th_runtime_poll_source(worker->runtime);
+    th_count(&worker->counters.polls);
     worker->polled = source != NULL ? source->poll(source, now, 0) : NULL;
     return worker->polled != NULL;
 }

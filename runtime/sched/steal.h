@@ -11,7 +11,7 @@
  * turns over empty tasks by itself is left alone. It takes one task at first (of a tree, the oldest is the largest
  * part), and half once a single one has lasted.
  *
- * Explored by tests/model (model_steal).
+ * Explored by tests/model (model_steal, model_slot).
  */
 #ifndef TH_SCHED_STEAL_H
 #define TH_SCHED_STEAL_H
@@ -22,7 +22,7 @@
  * queues, or the runtime has stopped. */
 void th_steal_find_work(struct th_worker *worker);
 
-/* The same for a worker that nobody can give anything, after it has looked: sleeps until somebody comes from outside. */
+/* The same for a worker that is alone, after it has looked: sleeps until somebody comes from outside. */
 void th_steal_sleep(struct th_worker *worker);
 
 #endif
