@@ -40,9 +40,10 @@ typedef struct thrum_options {
  * Starts a runtime on the calling thread, runs main_task(arg) in it, waits for everything that was started, and gives
  * all back. What main_task left in the root group is cancelled first. The result is main_task's; before that -ENOMEM,
  * -EAGAIN (no thread), -EINVAL (a bad option or variable, named on stderr), -EBUSY (one of two runs at the same time
- * has a seed). -EDEADLK when all tasks waited for each other and nobody was left to wake one: stderr says who waited for
- * what, and all waits were cancelled. That is found where it is certain: no other thread in the process, no timer, no
- * descriptor that was waited for, and nobody has the runtime's address (thrum_runtime_current). Called inside a task it just calls main_task(arg).
+ * has a seed). -EDEADLK when all tasks waited for each other and nobody was left to wake one: stderr says who waited
+ * for what, and all waits were cancelled. That is found where it is certain: no other thread in the process, no timer,
+ * no descriptor that was waited for, and nobody has the runtime's address (thrum_runtime_current). Called inside a task
+ * it just calls main_task(arg).
  */
 THRUM_API int thrum_run(thrum_fn main_task, void *arg);
 /* The same; options may be NULL. */

@@ -1,5 +1,6 @@
 #include "base/panic.h"
 
+#include "base/sys.h"
 #include "base/text.h"
 
 #include <dlfcn.h>

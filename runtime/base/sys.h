@@ -157,9 +157,9 @@ int64_t th_sys_now(void);
 void th_sys_sleep_until(int64_t deadline);
 
 /*
- * The virtual clock, for runs with a seed (sched/seeded.h). While it is on th_sys_now reads it. Each look takes a little
- * time; else it stands still until it is moved. Who waits in the kernel waits for a real span; if that ends the wait, the
- * clock has moved as far. Moving it into the past does nothing; 0 is no point of it.
+ * The virtual clock, for runs with a seed (sched/seeded.h). While it is on th_sys_now reads it. Each look takes a
+ * little time; else it stands still until it is moved. Who waits in the kernel waits for a real span; if that ends the
+ * wait, the clock has moved as far. Moving it into the past does nothing; 0 is no point of it.
  */
 void th_sys_clock_begin(int64_t at);
 void th_sys_clock_reach(int64_t to);

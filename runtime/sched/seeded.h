@@ -15,8 +15,9 @@
  * after what gives something or starts somebody. Never under a lock of the library.
  *
  * A seed is also its way of choosing (th_seeded_open): even ones choose at random, each with a probability of its own
- * of going on at points. Odd ones keep priorities (PCT): each task has a random one, the highest runs, and at a few random
- * steps the running task falls below all others; a yield does that too, or who waits by yielding would run for ever.
+ * of going on at points. Odd ones keep priorities (PCT): each task has a random one, the highest runs, and at a few
+ * random steps the running task falls below all others; a yield does that too, or who waits by yielding would run for
+ * ever.
  * Where those steps lie nobody knows beforehand, so their distances are chosen over powers of two.
  *
  * The ledger counts the events and keeps a hash over them, and over the generator: two runs are the same if their
