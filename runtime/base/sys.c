@@ -61,13 +61,14 @@ void th_sys_free(void *memory)
     free(memory);
 }
 
+/* Flags: MAP_PRIVATE or MAP_SHARED, and more. */
 static int sys_map(size_t bytes, int flags, void **at)
 {
     int fault = TH_FAULT(mmap);
     if (fault)
         return fault;
     int errno_before = errno;
-    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
     int code = mapped == MAP_FAILED ? -errno : 0;
     errno = errno_before;
     if (code == 0)
@@ -77,7 +78,7 @@ static int sys_map(size_t bytes, int flags, void **at)
 
 int th_sys_map_stacks(size_t bytes, void **at)
 {
-    int code = sys_map(bytes, MAP_NORESERVE | MAP_STACK, at);
+    int code = sys_map(bytes, MAP_PRIVATE | MAP_NORESERVE | MAP_STACK, at);
     /* MAP_STACK alone keeps huge pages away only on newer kernels. One that cannot do huge pages says EINVAL: fine. */
     if (code == 0)
         (void)SYS_RESULT(madvise(*at, bytes, MADV_NOHUGEPAGE));
@@ -86,7 +87,12 @@ int th_sys_map_stacks(size_t bytes, void **at)
 
 int th_sys_map(size_t bytes, void **at)
 {
-    return sys_map(bytes, 0, at);
+    return sys_map(bytes, MAP_PRIVATE, at);
+}
+
+int th_sys_map_shared(size_t bytes, void **at)
+{
+    return sys_map(bytes, MAP_SHARED, at);
 }
 
 int th_sys_unmap(void *at, size_t bytes)

@@ -101,6 +101,7 @@ void th_sys_free(void *memory);
 /* Address space. map reserves private anonymous pages, readable and writable, never huge, not counted until touched. */
 int th_sys_map_stacks(size_t bytes, void **at);
 int th_sys_map(size_t bytes, void **at);
+int th_sys_map_shared(size_t bytes, void **at); /* with children too, that are made by a fork later */
 int th_sys_unmap(void *at, size_t bytes);
 int th_sys_protect_none(void *at, size_t bytes);
 int th_sys_guard_install(void *at, size_t bytes); /* -EINVAL where the kernel is older than 6.13 */

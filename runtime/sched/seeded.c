@@ -16,7 +16,7 @@ enum {
     /* More than these, the oldest, are not looked at: a pick must stay cheap where a million are ready. */
     CANDIDATES_MOST = 1024,
     CHANGES_MOST = 3,
-    /* Two changes of priority are at most 2^16 steps apart. */
+    /* Two changes of priority are at most 2^16 steps apart, and more often few: most tests are short. */
     DISTANCE_BITS = 16,
     /* Points that the highest task may pass before others get a turn: it may be waiting for them, by trying. */
     IN_A_ROW_MOST = 1000,
@@ -31,6 +31,12 @@ enum event { EVENT_READY, EVENT_PICK, EVENT_POINT, EVENT_JUMP };
 static struct th_ledger own_ledger;
 struct th_ledger *th_seeded_ledger = &own_ledger;
 uint64_t th_seeded_steps_most;
+
+/* Somebody else counts, and says what is to be said of seeds. */
+static bool is_explored(void)
+{
+    return th_seeded_ledger != &own_ledger;
+}
 
 /* ---- What is told ---- */
 
@@ -86,7 +92,7 @@ static bool is_by_priority(const struct th_seeded *seeded)
 
 static void plan_change(struct th_seeded *seeded, struct th_random *random)
 {
-    uint32_t bits = 1 + th_random_below(random, DISTANCE_BITS);
+    uint32_t bits = 1 + th_random_below(random, 1 + th_random_below(random, DISTANCE_BITS));
     seeded->change_at = seeded->steps + 1 + th_random_below(random, 1u << bits);
 }
 
@@ -218,11 +224,24 @@ struct th_task *th_seeded_pick(struct th_worker *worker)
 /* ---- Points ---- */
 
 /* The running task is one of those that can run. */
-static void mingle(struct th_worker *worker, struct th_fiber *self)
+static void let_better_go_first(struct th_worker *worker, struct th_fiber *self)
 {
     th_worker_enter(worker);
     th_queue_push_newest(&worker->ready, self->task);
     th_worker_switch(self, th_worker_pick(worker));
+}
+
+/* It goes on only if nobody else can run. */
+static void let_others_go_first(struct th_worker *worker, struct th_fiber *self)
+{
+    th_worker_enter(worker);
+    struct th_task *next = th_worker_pick(worker);
+    if (next == NULL) {
+        th_worker_leave(worker);
+        return;
+    }
+    th_queue_push_newest(&worker->ready, self->task);
+    th_worker_switch(self, next);
 }
 
 void th_seeded_point(void)
@@ -232,12 +251,15 @@ void th_seeded_point(void)
         return;
     struct th_worker *worker = th_worker_of(self);
     struct th_seeded *seeded = &worker->runtime->seeded;
-    if (!is_by_priority(seeded) && th_random_below(&worker->random, seeded->goes_on_in) != 0)
-        return;
-    if (is_by_priority(seeded) && ++seeded->in_a_row == IN_A_ROW_MOST)
-        fall(seeded, self->task);
-    note_task(worker, EVENT_POINT, self->task, 0);
-    mingle(worker, self);
+    if (is_by_priority(seeded)) {
+        if (++seeded->in_a_row == IN_A_ROW_MOST)
+            fall(seeded, self->task);
+        note_task(worker, EVENT_POINT, self->task, 0);
+        let_better_go_first(worker, self);
+    } else if (th_random_below(&worker->random, seeded->goes_on_in) == 0) {
+        note_task(worker, EVENT_POINT, self->task, 0);
+        let_others_go_first(worker, self);
+    }
 }
 
 void th_seeded_yield(struct th_fiber *self)
@@ -245,7 +267,7 @@ void th_seeded_yield(struct th_fiber *self)
     struct th_worker *worker = th_worker_of(self);
     if (is_by_priority(&worker->runtime->seeded))
         fall(&worker->runtime->seeded, self->task);
-    mingle(worker, self);
+    let_others_go_first(worker, self);
 }
 
 /* ---- Nothing to do ---- */
@@ -292,7 +314,7 @@ static int open_trace(struct th_seeded *seeded)
 
 int th_seeded_open(struct th_worker *worker, uint64_t seed)
 {
-    static const uint8_t goes_on_in[] = {2, 4, 16, 64};
+    static const uint8_t goes_on_in[] = {1, 2, 8, 64};
     struct th_seeded *seeded = &worker->runtime->seeded;
     int code = open_trace(seeded);
     if (code < 0)
@@ -301,13 +323,13 @@ int th_seeded_open(struct th_worker *worker, uint64_t seed)
     th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_SEEDED);
     seeded->seed = seed;
     seeded->lowest = RANK_FIRST;
-    if (seed % 2 == 0) {
+    if (th_seeded_is_by_chance(seed)) {
         seeded->goes_on_in = goes_on_in[th_random_below(&worker->random, TH_COUNT_OF(goes_on_in))];
     } else {
         seeded->changes = th_random_below(&worker->random, CHANGES_MOST + 1);
         plan_change(seeded, &worker->random);
     }
-    th_panic_seed = seed;
+    th_panic_seed = is_explored() ? 0 : seed;
     *th_seeded_ledger = (struct th_ledger){0};
     th_sys_clock_begin(BEGIN_NS);
     (void)th_atomic32_or_relaxed(&th_debug_wanted, TH_DEBUG_SEEDED);
@@ -321,6 +343,6 @@ void th_seeded_close(struct th_worker *worker, int result)
     th_sys_clock_end();
     if (worker->runtime->seeded.trace >= 0)
         (void)th_sys_close(worker->runtime->seeded.trace);
-    if (result < 0)
+    if (result < 0 && !is_explored())
         th_report_seed(worker->runtime->seeded.seed);
 }

@@ -72,6 +72,12 @@ TH_INLINE bool th_seeded_is_on(void)
     return TH_SHRUNK(th_debug_is_on(TH_DEBUG_SEEDED), false);
 }
 
+/* How a seed chooses. */
+TH_INLINE bool th_seeded_is_by_chance(uint64_t seed)
+{
+    return seed % 2 == 0;
+}
+
 /* The runtime's worker is made: from now on its choices are the seed's. 0, or why the trace cannot be written. */
 int th_seeded_open(struct th_worker *worker, uint64_t seed);
 /* The run is over: how to have a failed one again is said on stderr. */
