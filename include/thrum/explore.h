@@ -54,7 +54,7 @@ typedef struct thrum_explored {
 /*
  * Runs main_task(arg) under one seed after the other, each in a child process of its own, which begins as a copy of the
  * caller's (fork): a crash is one run's, and what a run leaves in memory or prints is gone with it. That costs a
- * fraction of a millisecond a run. A run fails if thrum_run returns anything but 0, or a signal ends it.
+ * millisecond or two a run. A run fails if thrum_run returns anything but 0, or a signal ends it.
  *
  * The first failure is run once more, now with what it prints, and stderr says how it ended and how to have it again:
  * with THRUM_SEED set thrum_explore makes that one run, in the calling process, where a debugger sees it.

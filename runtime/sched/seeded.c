@@ -16,14 +16,12 @@ enum {
     /* More than these, the oldest, are not looked at: a pick must stay cheap where a million are ready. */
     CANDIDATES_MOST = 1024,
     CHANGES_MOST = 3,
-    /* Two changes of priority are at most 2^16 steps apart, and more often few: most tests are short. */
-    DISTANCE_BITS = 16,
     /* Points that the highest task may pass before others get a turn: it may be waiting for them, by trying. */
     IN_A_ROW_MOST = 1000,
     TEXT_BYTES = 96
 };
 
-enum event { EVENT_READY, EVENT_PICK, EVENT_POINT, EVENT_JUMP };
+enum event { EVENT_READY, EVENT_PICK, EVENT_POINT, EVENT_JUMP, EVENT_END };
 
 /* Priorities that are given at first begin here. */
 #define RANK_FIRST ((uint64_t)1 << 32)
@@ -56,6 +54,9 @@ static void trace(const struct th_seeded *seeded, enum event event, uint64_t wha
         break;
     case EVENT_JUMP:
         length = snprintf(text, sizeof text, "jump %ld\n", (long)what);
+        break;
+    case EVENT_END:
+        length = snprintf(text, sizeof text, "end after %lu\n", what);
         break;
     }
     (void)th_sys_write(seeded->trace, text, (size_t)length);
@@ -92,7 +93,7 @@ static bool is_by_priority(const struct th_seeded *seeded)
 
 static void plan_change(struct th_seeded *seeded, struct th_random *random)
 {
-    uint32_t bits = 1 + th_random_below(random, 1 + th_random_below(random, DISTANCE_BITS));
+    uint32_t bits = 1 + th_random_below(random, seeded->distance_bits);
     seeded->change_at = seeded->steps + 1 + th_random_below(random, 1u << bits);
 }
 
@@ -314,7 +315,7 @@ static int open_trace(struct th_seeded *seeded)
 
 int th_seeded_open(struct th_worker *worker, uint64_t seed)
 {
-    static const uint8_t goes_on_in[] = {1, 2, 8, 64};
+    static const uint8_t goes_on_in[] = {1, 2, 8, 64}, distance_bits[] = {2, 4, 8, 16};
     struct th_seeded *seeded = &worker->runtime->seeded;
     int code = open_trace(seeded);
     if (code < 0)
@@ -326,6 +327,7 @@ int th_seeded_open(struct th_worker *worker, uint64_t seed)
     if (th_seeded_is_by_chance(seed)) {
         seeded->goes_on_in = goes_on_in[th_random_below(&worker->random, TH_COUNT_OF(goes_on_in))];
     } else {
+        seeded->distance_bits = distance_bits[th_random_below(&worker->random, TH_COUNT_OF(distance_bits))];
         seeded->changes = th_random_below(&worker->random, CHANGES_MOST + 1);
         plan_change(seeded, &worker->random);
     }
@@ -341,6 +343,7 @@ void th_seeded_close(struct th_worker *worker, int result)
     th_panic_seed = 0;
     (void)th_atomic32_and_relaxed(&th_debug_wanted, ~(uint32_t)TH_DEBUG_SEEDED);
     th_sys_clock_end();
+    note(worker, EVENT_END, worker->runtime->seeded.steps, 0);
     if (worker->runtime->seeded.trace >= 0)
         (void)th_sys_close(worker->runtime->seeded.trace);
     if (result < 0 && !is_explored())

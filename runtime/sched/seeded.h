@@ -17,8 +17,7 @@
  * A seed is also its way of choosing (th_seeded_open): even ones choose at random, each with a probability of its own
  * of going on at points. Odd ones keep priorities (PCT): each task has a random one, the highest runs, and at a few
  * random steps the running task falls below all others; a yield does that too, or who waits by yielding would run for
- * ever.
- * Where those steps lie nobody knows beforehand, so their distances are chosen over powers of two.
+ * ever. How many steps there will be nobody knows beforehand: so some seeds change early only, others over a long way.
  *
  * The ledger counts the events and keeps a hash over them, and over the generator: two runs are the same if their
  * ledgers are. It may be in memory that other processes share (observe/explore.c), and is there also after a crash.
@@ -28,6 +27,7 @@
  *     pick 3 of 5        it runs, one of five
  *     point 3            it lets others go first, though it could go on
  *     jump 2000          all wait: the clock goes there
+ *     end after 40       the run is over, after so many steps
  *
  * Rejected: choosing who of those that wait for a lock is handed it (that is the lock's policy, which programs may rely
  * on); a thread for each task (a switch costs a thousand times as much, and the kernel would have to be held back).
@@ -46,15 +46,16 @@ struct th_worker;
 
 /* Key: c constant, o the worker's thread. */
 struct th_seeded {
-    uint64_t seed;       /* c: 0: a run without */
-    uint64_t first_id;   /* o: the main task's */
-    uint64_t steps;      /* o: picks and points */
-    uint64_t lowest;     /* o: the lowest priority given so far; those given at first are above all that is lowered */
-    uint64_t change_at;  /* o: the step at which the running task falls */
-    uint32_t changes;    /* o: how many more there are */
-    uint32_t in_a_row;   /* o: points at which one task went on */
-    uint32_t goes_on_in; /* c: at a point others are let in once in so many times; 0: by priority */
-    int trace;           /* c: file descriptor, -1: none */
+    uint64_t seed;      /* c: 0: a run without */
+    uint64_t first_id;  /* o: the main task's */
+    uint64_t steps;     /* o: picks and points */
+    uint64_t lowest;    /* o: the lowest priority given so far; those given at first are above all that is lowered */
+    uint64_t change_at; /* o: the step at which the running task falls */
+    uint32_t distance_bits; /* c: two changes are at most two to this power apart */
+    uint32_t changes;       /* o: how many more there are */
+    uint32_t in_a_row;      /* o: points at which one task went on */
+    uint32_t goes_on_in;    /* c: at a point others are let in once in so many times; 0: by priority */
+    int trace;              /* c: file descriptor, -1: none */
 };
 
 /* What has happened so far. */
