@@ -7,8 +7,8 @@
  *     with that seed again, event for event: yes
  *     repaired: 200 seeds, 0 failures
  *
- * On stderr it says how to have the failing run again: with THRUM_SEED=... find_race makes that one run, in a debugger if
- * you like, and THRUM_SEED_TRACE=FILE writes down who ran when.
+ * On stderr it says how to have the failing run again: with THRUM_SEED=... find_race makes that one run, in a debugger
+ * if you like, and THRUM_SEED_TRACE=FILE writes down who ran when.
  */
 #include <thrum.h>
 

@@ -3,8 +3,8 @@
  *
  * With a seed - THRUM_SEED=17, or thrum_options.seed - thrum_run is deterministic. All tasks run on the calling thread;
  * which of them goes on, which ready case a select takes, and how long things take is chosen by a generator that begins
- * with the seed. The clock of thrum_now, sleeps and deadlines is virtual: when all wait it jumps to the next timer, so
- * an hour's sleep takes no time. Another task may go first
+ * with the seed. The clock of thrum_now, sleeps and deadlines is virtual: when all wait it jumps to the next timer,
+ * so an hour's sleep takes no time. Another task may go first
  *
  *   - at each wait, and in thrum_yield;
  *   - before a lock, a semaphore, a receive, a select, a read is tried, and after an unlock, a release, a send, a set, a
@@ -28,8 +28,8 @@
 extern "C" {
 #endif
 
-/* How seeds choose. Even ones by chance: often right for what needs many switches. Odd ones by priorities that change at
- * up to three random places (PCT): for orders that a fair chance never brings about. */
+/* How seeds choose. Even ones by chance: often right for what needs many switches. Odd ones by priorities that change
+ * at up to three random places (PCT): for orders that a fair chance never brings about. */
 enum thrum_explore_by { THRUM_EXPLORE_BY_BOTH, THRUM_EXPLORE_BY_CHANCE, THRUM_EXPLORE_BY_PRIORITY };
 
 /* Zero means the default. */

@@ -20,7 +20,7 @@
  * ever. How many steps there will be nobody knows beforehand: so some seeds change early only, others over a long way.
  *
  * The ledger counts the events and keeps a hash over them, and over the generator: two runs are the same if their
- * ledgers are. It may be in memory that other processes share (observe/explore.c), and is there also after a crash.
+ * ledgers are. It may be in memory that other processes share (observe/seeds.c), and is there also after a crash.
  * THRUM_SEED_TRACE=path writes the events too, a line each:
  *
  *     ready 3            task 3 can run (numbers count from the main task, which is 0)

@@ -38,8 +38,7 @@ TEST(planted_races_are_found_by_priority)
 /* Not from the first seed on, to be done sooner. */
 TEST(a_storm_of_runs_finds_what_takes_two_changes_of_priority)
 {
-    find_race(deepest_race,
-              (thrum_explore_options){.first_seed = 1401, .runs = 300, .by = THRUM_EXPLORE_BY_PRIORITY});
+    find_race(deepest_race, (thrum_explore_options){.first_seed = 1401, .runs = 300, .by = THRUM_EXPLORE_BY_PRIORITY});
 }
 
 TEST(where_nothing_is_planted_nothing_is_found)
