@@ -7,8 +7,8 @@
  * so an hour's sleep takes no time. Another task may go first
  *
  *   - at each wait, and in thrum_yield;
- *   - before a lock, a semaphore, a receive, a select, a read is tried, and after an unlock, a release, a send, a set, a
- *     cancel, a write;
+ *   - before a lock, a semaphore, a receive, a select, a read is tried, and after an unlock, a release, a send, a set,
+ *     a cancel, a write;
  *   - after a spawn, even in calls whose comments say that they never switch. So hold no pthread lock over a spawn.
  *
  * The same seed gives the same run, event for event, as long as the program asks nobody else: threads of its own, other
