@@ -13,11 +13,11 @@
  * Its permit is taken if something waits, or if no holder of a permit is idle, so that nobody would see what comes.
  *
  * Looks are FIRST_NS apart after somebody was found stuck, and up to MOST_NS when nobody is; but a second one follows
- * soon where a worker is busy and its thread has hardly run. When all holders sleep the
- * monitor sleeps too, until it is called, or until the next timer of a worker that has no permit; but as long as a
- * thread runs a task without a permit it looks now and then all the same: such a task may start others just when the last
- * holder falls asleep, and who tried to take them from it may have given up (the kernel had no memory for a membarrier,
- * its owner sat inside its guard).
+ * soon where a worker is busy and its thread has hardly run. When all holders sleep the monitor sleeps too, until it is
+ * called, or until the next timer of a worker that has no permit. But as long as a thread runs a task without a permit
+ * it looks now and then all the same: such a task may start others just when the last holder falls asleep, and who
+ * tried to take them from it may have given up (the kernel had no memory for a membarrier, its owner sat inside its
+ * guard).
  *
  *   word        AWAKE     looks round, or is about to
  *               TICKING   sleeps to its next look
