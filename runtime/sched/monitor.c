@@ -12,7 +12,7 @@ enum {
     /* To the next look after somebody was found stuck; a dispatch may be called blocked after half of it. */
     FIRST_NS = 100000,
     /* A look costs some 10 us of processor, most of it the wake: less than one in a hundred. */
-    MOST_NS = 2000000,
+    MOST_NS = 3000000,
     /* The longest sleep beside threads without a permit, which may leave tasks that nobody is told of. */
     ASIDE_MOST_NS = 20000000,
     BLOCKED_NS = 50000,

@@ -75,7 +75,8 @@ static int join(struct th_fiber *self, struct th_task *task, int *result)
     }
     if (result != NULL)
         *result = task->result;
-    (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_TAKEN);
+    if (TH_UNLIKELY(task->result < 0))
+        (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_TAKEN);
     th_task_reference_drop(task);
     return 0;
 }
