@@ -228,7 +228,7 @@ MODEL(the_monitor_sleeps_and_a_worker_finds_something, .modes = MODEL_SC | MODEL
     set_up(1, 1);
     (void)th_atomic32_add_relaxed(&runtime.idle.counts, 1 << 16);
     int worker = th_model_thread(find_something, NULL);
-    sleep_long(&runtime);
+    sleep_long(&runtime, TH_SYS_FOREVER);
     th_model_join(worker);
 }
 
@@ -248,7 +248,7 @@ MODEL(the_monitor_sleeps_and_a_spare_has_a_timer, .modes = MODEL_SC | MODEL_TSO 
     th_atomic32_store_relaxed(&runtime.phase, TH_PHASE_OPEN);
     th_model_thread(arm_and_stand_by, &workers[1]);
     (void)th_atomic32_add_relaxed(&runtime.idle.counts, 1 << 16);
-    sleep_long(&runtime);
+    sleep_long(&runtime, TH_SYS_FOREVER);
     th_atomic32_store_release(&runtime.phase, TH_PHASE_STOPPED);
     th_crew_wake_all(&runtime.crew);
     th_model_join_all();
@@ -269,7 +269,7 @@ MODEL(the_monitor_sleeps_and_the_runtime_stops, .preemptions = 3)
     (void)th_atomic32_add_relaxed(&runtime.idle.counts, 1 << 16);
     th_model_thread(stop, NULL);
     while (!has_stopped(&runtime))
-        sleep_long(&runtime);
+        sleep_long(&runtime, TH_SYS_FOREVER);
     th_model_join_all();
 }
 
