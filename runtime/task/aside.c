@@ -55,10 +55,8 @@ static bool run_aside(struct thrum_runtime *runtime, enum th_lane_kind lane, str
 int th_blocking_run(enum th_lane_kind lane, thrum_fn fn, void *arg)
 {
     struct th_fiber *self = th_fiber_self();
-    if (self == NULL || !th_worker_of(self)->runtime->monitor.is_running) {
-        int code = th_await_look();
-        return code < 0 ? code : fn(arg);
-    }
+    if (self == NULL || !th_worker_of(self)->runtime->monitor.is_running)
+        return fn(arg);
     struct call call = {.fn = fn, .arg = arg};
     struct th_worker *worker = th_worker_of(self);
     int code = th_await_begin(&call.first);
