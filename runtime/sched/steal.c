@@ -7,7 +7,7 @@ enum {
     /* About what a wake costs: who would sleep for less had better not. */
     SEARCH_NS = 50000,
     /* A victim that has not answered by then is computing. */
-    SILENCE_NS = 40000,
+    SILENCE_NS = TH_SHRUNK(40000, 0),
     /* Turns to wait for a victim that is inside just now (some 20 us). */
     FORCE_PATIENCE = TH_SHRUNK(500, 1),
     THEFT_WORTH_NS = 20000,
@@ -18,7 +18,7 @@ enum {
     NAP_MOST_NS = 1000000,
     /* Naps while everybody else sleeps, before the napper sleeps too: bursts that come closer than some 20 ms find
      * it awake. */
-    LONELY_NAPS_MOST = 20,
+    LONELY_NAPS_MOST = TH_SHRUNK(20, 1),
     /* Free stacks whose pages are given back in one lonely nap: some 50 us of it. */
     TRIM_MOST = 256,
     /* A timer that is so late has a worker that is too busy. */

@@ -14,6 +14,8 @@
  * Everything here is called by the worker's own thread. "Guard held" means the worker's own guard (sched/guard.h);
  * it stays held over a switch and is left by the switch's after action.
  *
+ * Explored by tests/model (model_loop, model_slot).
+ *
  * Key: c constant, g the guard, o owner thread only, a atomic.
  */
 #ifndef TH_SCHED_WORKER_H
