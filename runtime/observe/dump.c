@@ -1,5 +1,5 @@
 /* thrum_dump: a census, written down. */
-#include "observe/dump.h"
+#include "observe/brief_dump.h"
 
 #include "base/sys.h"
 #include "observe/census.h"

@@ -5,7 +5,7 @@
 #include "base/lock.h"
 #include "base/panic.h"
 #include "base/sys.h"
-#include "observe/dump.h"
+#include "observe/brief_dump.h"
 
 static struct {
     struct th_lock lock;

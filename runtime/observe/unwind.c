@@ -153,64 +153,69 @@ static void recall(struct th_unwind_machine *machine)
         machine->row = machine->remembered[--machine->remembered_count];
 }
 
-/* Those with a number of their own; by the names of the standard, without its prefix. */
+/* Instructions with a number of their own; by the names of the standard, without its prefix. */
+enum operation {
+    NOP = 0x00,
+    ADVANCE_LOC1 = 0x02,
+    ADVANCE_LOC2,
+    ADVANCE_LOC4,
+    OFFSET_EXTENDED,
+    RESTORE_EXTENDED,
+    UNDEFINED_REGISTER,
+    SAME_VALUE,
+    REMEMBER_STATE = 0x0a,
+    RESTORE_STATE,
+    DEF_CFA,
+    DEF_CFA_REGISTER,
+    DEF_CFA_OFFSET,
+    OFFSET_EXTENDED_SF = 0x11,
+    DEF_CFA_SF,
+    DEF_CFA_OFFSET_SF,
+    VAL_OFFSET,
+    NEGATE_RA_STATE = 0x2d,
+    ARGS_SIZE = 0x2e
+};
+
+/* Those that say where a register is. */
+static void execute_for_register(struct th_unwind_machine *machine, uint8_t operation)
+{
+    uint64_t number = read_unsigned(machine);
+    switch (operation) {
+    case OFFSET_EXTENDED:
+        set_rule(machine, number, AT_OFFSET, (int64_t)read_unsigned(machine) * machine->data_unit);
+        break;
+    case OFFSET_EXTENDED_SF:
+        set_rule(machine, number, AT_OFFSET, read_signed(machine) * machine->data_unit);
+        break;
+    case VAL_OFFSET:
+        set_rule(machine, number, IS_OFFSET, (int64_t)read_unsigned(machine) * machine->data_unit);
+        break;
+    case RESTORE_EXTENDED:
+        restore_rule(machine, number);
+        break;
+    case UNDEFINED_REGISTER:
+        set_rule(machine, number, UNDEFINED, 0);
+        break;
+    case SAME_VALUE:
+        set_rule(machine, number, SAME, 0);
+        break;
+    default: /* expressions: the procedure linkage table's, a signal's frame */
+        machine->has_failed = true;
+    }
+}
+
+/* Those that say where the caller's stack pointer is, and the rest. */
 static void execute_extended(struct th_unwind_machine *machine, uint8_t operation)
 {
-    enum {
-        NOP = 0x00,
-        ADVANCE_LOC1 = 0x02,
-        ADVANCE_LOC2,
-        ADVANCE_LOC4,
-        OFFSET_EXTENDED,
-        RESTORE_EXTENDED,
-        UNDEFINED_REGISTER,
-        SAME_VALUE,
-        REMEMBER_STATE = 0x0a,
-        RESTORE_STATE,
-        DEF_CFA,
-        DEF_CFA_REGISTER,
-        DEF_CFA_OFFSET,
-        OFFSET_EXTENDED_SF = 0x11,
-        DEF_CFA_SF,
-        DEF_CFA_OFFSET_SF,
-        VAL_OFFSET,
-        NEGATE_RA_STATE = 0x2d,
-        ARGS_SIZE = 0x2e
-    };
     uint64_t number;
     switch (operation) {
     case NOP:
     case NEGATE_RA_STATE:
         break;
     case ADVANCE_LOC1:
-        machine->place += read_fixed(machine, 1) * machine->code_unit;
-        break;
     case ADVANCE_LOC2:
-        machine->place += read_fixed(machine, 2) * machine->code_unit;
-        break;
     case ADVANCE_LOC4:
-        machine->place += read_fixed(machine, 4) * machine->code_unit;
-        break;
-    case OFFSET_EXTENDED:
-        number = read_unsigned(machine);
-        set_rule(machine, number, AT_OFFSET, (int64_t)read_unsigned(machine) * machine->data_unit);
-        break;
-    case OFFSET_EXTENDED_SF:
-        number = read_unsigned(machine);
-        set_rule(machine, number, AT_OFFSET, read_signed(machine) * machine->data_unit);
-        break;
-    case VAL_OFFSET:
-        number = read_unsigned(machine);
-        set_rule(machine, number, IS_OFFSET, (int64_t)read_unsigned(machine) * machine->data_unit);
-        break;
-    case RESTORE_EXTENDED:
-        restore_rule(machine, read_unsigned(machine));
-        break;
-    case UNDEFINED_REGISTER:
-        set_rule(machine, read_unsigned(machine), UNDEFINED, 0);
-        break;
-    case SAME_VALUE:
-        set_rule(machine, read_unsigned(machine), SAME, 0);
+        machine->place += read_fixed(machine, (size_t)1 << (operation - ADVANCE_LOC1)) * machine->code_unit;
         break;
     case REMEMBER_STATE:
         remember(machine);
@@ -238,8 +243,8 @@ static void execute_extended(struct th_unwind_machine *machine, uint8_t operatio
     case ARGS_SIZE:
         (void)read_unsigned(machine);
         break;
-    default: /* expressions: the procedure linkage table's, a signal's frame */
-        machine->has_failed = true;
+    default:
+        execute_for_register(machine, operation);
     }
 }
 

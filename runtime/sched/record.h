@@ -44,15 +44,15 @@ struct th_record_chunk;
 /* Key: l the lock's. */
 struct th_records {
     struct th_lock lock;
-    uint32_t loose_count;           /* l */
-    void *loose;                    /* l */
-    void **batches;                 /* l: the first record of each; room for every record of every chunk */
-    size_t batch_count;             /* l */
-    size_t batch_capacity;          /* l */
-    th_atomicptr chunks;            /* a, written under l: newest first */
-    size_t chunk_count;             /* l */
-    size_t carved;                  /* l: records that were handed out at least once */
-    uint32_t fresh_count;           /* l: the last ones of the newest chunk, untouched */
+    uint32_t loose_count;  /* l */
+    void *loose;           /* l */
+    void **batches;        /* l: the first record of each; room for every record of every chunk */
+    size_t batch_count;    /* l */
+    size_t batch_capacity; /* l */
+    th_atomicptr chunks;   /* a, written under l: newest first */
+    size_t chunk_count;    /* l */
+    size_t carved;         /* l: records that were handed out at least once */
+    uint32_t fresh_count;  /* l: the last ones of the newest chunk, untouched */
 };
 
 /* All zero: empty. */
