@@ -12,6 +12,7 @@
 enum { LINE_BYTES = 512, FRAMES_MAX = 64 };
 
 void (*th_panic_context)(void);
+void (*th_panic_rest)(void);
 uint64_t th_panic_seed;
 
 /* One line, sent in one piece; one byte is kept for the newline. */
@@ -81,5 +82,7 @@ void th_panic(const char *format, ...)
     if (th_panic_seed != 0)
         th_report_seed(th_panic_seed);
     th_report_backtrace(1);
+    if (th_panic_rest != NULL)
+        th_panic_rest();
     abort();
 }

@@ -9,6 +9,7 @@
 #include "task/call.h"
 #include "task/deadlock.h"
 #include "task/life.h"
+#include "task/observer.h"
 #include "task/post.h"
 #include "task/report.h"
 #include "task/scope.h"
@@ -299,7 +300,9 @@ static int run_with(const struct settings *settings, struct main_task *main_task
     if (settings->seed != 0)
         code = th_seeded_open(runtime->workers[0], settings->seed);
     if (code == 0) {
+        th_observer_open();
         code = run(runtime, main_task);
+        th_observer_close();
         if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
             code = -EDEADLK;
         th_report_at_end(runtime);
