@@ -131,7 +131,7 @@ static void list_and_leave(void *arg)
     task->elder = task->younger = NULL;
 }
 
-MODEL(scope_two_list_and_one_cancels, .modes = MODEL_SC, .preemptions = 2, .spurious = MODEL_NONE)
+MODEL(scope_two_list_and_one_cancels, .modes = MODEL_SC, .preemptions = 1, .spurious = MODEL_NONE)
 {
     set_up();
     th_model_thread(cancel_outer, NULL);
