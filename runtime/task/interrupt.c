@@ -15,9 +15,11 @@ static int cancel_all(void *arg)
     return 0;
 }
 
+static const struct sigaction ends_program = {.sa_handler = SIG_DFL};
+
 void th_interrupt_handle(int signo)
 {
-    (void)signo;
+    (void)th_sys_sigaction(signo, &ends_program, NULL);
     if (!TH_MUTANT(handler_uncounted))
         (void)th_atomic32_add_seqcst(&handlers, 1);                         /* [NT1] */
     struct thrum_runtime *runtime = th_atomicptr_load_seqcst(&interrupted); /* [NT1] [NT3] */
@@ -35,8 +37,7 @@ static bool is_default(const struct sigaction *action)
 
 void th_interrupt_begin(struct thrum_runtime *runtime)
 {
-    struct sigaction before,
-        action = {.sa_handler = th_interrupt_handle, .sa_flags = (int)SA_RESETHAND | SA_RESTART | SA_ONSTACK};
+    struct sigaction before, action = {.sa_handler = th_interrupt_handle, .sa_flags = SA_RESTART | SA_ONSTACK};
     void *nobody = NULL;
     if (th_sys_sigaction(SIGINT, NULL, &before) < 0 || !is_default(&before))
         return;
@@ -46,11 +47,11 @@ void th_interrupt_begin(struct thrum_runtime *runtime)
 
 void th_interrupt_end(struct thrum_runtime *runtime)
 {
-    struct sigaction now, none = {.sa_handler = SIG_DFL};
+    struct sigaction now;
     if (th_atomicptr_load_relaxed(&interrupted) != runtime)
         return;
     if (th_sys_sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == th_interrupt_handle)
-        (void)th_sys_sigaction(SIGINT, &none, NULL);
+        (void)th_sys_sigaction(SIGINT, &ends_program, NULL);
     th_atomicptr_store_seqcst(&interrupted, NULL);                                  /* [NT1] */
     while (th_atomic32_load_seqcst(&handlers) != 0 && !TH_MUTANT(end_without_wait)) /* [NT1] [NT2] */
         th_sys_thread_yield();
