@@ -6,11 +6,13 @@
  *
  * A thread outside posts 2,000 light tasks a second, each at its time whatever became of those before; the latency of
  * each is counted from the time at which it should have begun. HEAVY loops beside that start one task after another
- * that uses MS of processor, or blocks MS in a plain nanosleep.
+ * that uses MS of processor, or blocks MS in a plain nanosleep. What the runtime's monitor takes is said in parts of
+ * one core.
  * THRUM_SLICE_US=0 shows the same without replacing stuck workers.
  */
 #include <thrum.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -101,6 +103,45 @@ static void *pace(void *arg)
     return arg;
 }
 
+/* The first number in a file of a thread of this process; 0 if there is none. */
+static double number_in(const char *thread, const char *name)
+{
+    char path[300];
+    double number = 0;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%s/%s", thread, name);
+    FILE *file = fopen(path, "r");
+    if (file != NULL && fscanf(file, "%lf", &number) != 1)
+        number = 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return number;
+}
+
+static bool is_monitor(const char *thread)
+{
+    char path[300], name[32] = "";
+    (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", thread);
+    FILE *file = fopen(path, "r");
+    bool is = file != NULL && fgets(name, sizeof name, file) != NULL && strcmp(name, "thrum monitor\n") == 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return is;
+}
+
+/* Seconds of processor that the runtime's monitor has used. */
+static double monitor_cpu(void)
+{
+    DIR *threads = opendir("/proc/self/task");
+    double used = 0;
+    for (const struct dirent *entry; threads != NULL && (entry = readdir(threads)) != NULL;) {
+        if (is_monitor(entry->d_name))
+            used = number_in(entry->d_name, "schedstat") / 1e9;
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+    return used;
+}
+
 static int run_mixed(void *arg)
 {
     thrum_group heavy = THRUM_GROUP_INIT;
@@ -120,10 +161,12 @@ static int run_mixed(void *arg)
     double took = (double)(thrum_now() - began) / 1e9;
     int done = atomic_load(&mixed.heavy_done);
     uint64_t stalls = thrum_stalls();
+    double monitor = monitor_cpu();
     (void)pthread_join(pacer, NULL);
     (void)thrum_group_wait(&heavy);
-    printf("%d heavy of %d ms %s: heavy/s %.1f, light/s %.0f, replaced %lu", mixed.heavy_count, mixed.ms,
-           mixed.blocks ? "blocked" : "computing", done / took, mixed.light_count / took, (unsigned long)stalls);
+    printf("%d heavy of %d ms %s: heavy/s %.1f, light/s %.0f, replaced %lu, monitor %.2f %%", mixed.heavy_count,
+           mixed.ms, mixed.blocks ? "blocked" : "computing", done / took, mixed.light_count / took,
+           (unsigned long)stalls, 100 * monitor / took);
     return 0;
 }
 

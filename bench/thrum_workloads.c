@@ -224,18 +224,23 @@ static int serving(void *arg)
     return 0;
 }
 
-static void run_chan_pingpong(struct bench *b)
+static void run_pingpong(struct bench *b, thrum_fn server, thrum_fn returner)
 {
     struct table table = {make_channel(0), make_channel(0), bench_count(b, BENCH_ROUND_TRIPS)};
     thrum_group group = THRUM_GROUP_INIT;
     bench_start(b);
-    spawn(&group, returning, &table);
-    spawn(&group, serving, &table);
+    spawn(&group, returner, &table);
+    spawn(&group, server, &table);
     join(&group);
     bench_stop(b);
     bench_report_ns(b, table.trips);
     thrum_chan_destroy(table.there);
     thrum_chan_destroy(table.back);
+}
+
+static void run_chan_pingpong(struct bench *b)
+{
+    run_pingpong(b, serving, returning);
 }
 
 /* ---- chan_mpmc -------------------------------------------------------------------------------------------------- */
@@ -314,6 +319,60 @@ static void run_select_ready(struct bench *b)
     bench_report_ns(b, turns);
     for (unsigned i = 0; i < BENCH_SELECT_CASES; i++)
         thrum_chan_destroy(chans[i]);
+}
+
+/* ---- timeout_scope, timeout_pingpong ---------------------------------------------------------------------------- */
+
+static void run_timeout_scope(struct bench *b)
+{
+    uint64_t turns = bench_count(b, BENCH_TIMEOUTS), done = 0;
+    bench_start(b);
+    for (uint64_t i = 0; i < turns; i++) {
+        THRUM_TIMEOUT(THRUM_SEC(10))
+        {
+            done++;
+        }
+    }
+    bench_stop(b);
+    bench_check(b, "turns", done, turns);
+    bench_report_ns(b, turns);
+}
+
+static void receive_in_time(thrum_chan *chan, uint64_t *ball)
+{
+    THRUM_TIMEOUT(THRUM_SEC(10))
+    {
+        must(thrum_chan_receive(chan, ball));
+    }
+}
+
+static int returning_in_time(void *arg)
+{
+    struct table *table = arg;
+    uint64_t ball;
+    for (uint64_t i = 0; i < table->trips; i++) {
+        receive_in_time(table->there, &ball);
+        ball++;
+        must(thrum_chan_send(table->back, &ball));
+    }
+    return 0;
+}
+
+static int serving_in_time(void *arg)
+{
+    struct table *table = arg;
+    uint64_t ball = 0;
+    for (uint64_t i = 0; i < table->trips; i++) {
+        must(thrum_chan_send(table->there, &ball));
+        receive_in_time(table->back, &ball);
+    }
+    bench_check(&bench, "trips", ball, table->trips);
+    return 0;
+}
+
+static void run_timeout_pingpong(struct bench *b)
+{
+    run_pingpong(b, serving_in_time, returning_in_time);
 }
 
 /* ---- sleep_many ------------------------------------------------------------------------------------------------- */
@@ -496,6 +555,8 @@ int main(int argc, char **argv)
         {.name = "chan_pingpong", .run = run_chan_pingpong},
         {.name = "chan_mpmc", .run = run_chan_mpmc},
         {.name = "select_ready", .run = run_select_ready, .workers_max = 1},
+        {.name = "timeout_scope", .run = run_timeout_scope, .workers_max = 1},
+        {.name = "timeout_pingpong", .run = run_timeout_pingpong},
         {.name = "sleep_many", .run = run_sleep_many},
         {.name = "idle_mem", .run = run_idle_mem},
         {.name = "parallel_sum", .run = run_parallel_sum},

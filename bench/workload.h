@@ -42,6 +42,7 @@ enum {
 #define BENCH_ROUND_TRIPS 500000
 #define BENCH_MESSAGES    4000000
 #define BENCH_SELECTS     1000000
+#define BENCH_TIMEOUTS    1000000
 #define BENCH_LOCKS       100000 /* by each of the tasks */
 #define BENCH_SLEEPERS    1000000
 #define BENCH_PARKED      1000000

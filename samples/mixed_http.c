@@ -9,7 +9,7 @@
  *     GET /light: ok
  *     GET /heavy?ms=200&how=block: ok
  */
-#include <thrum.h>
+#include "server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -88,33 +88,19 @@ static int ask_heavily(void *arg)
     return ask(arg, "/heavy?ms=200&how=block");
 }
 
-static int serve_all(void *arg)
-{
-    return thrum_serve(*(int *)arg, serve, NULL);
-}
-
-static int app(void *arg)
+static int ask_all(const char *address)
 {
     char name[64];
-    thrum_group server = THRUM_GROUP_INIT, client = THRUM_GROUP_INIT;
-    int listener, code = thrum_listen("tcp", arg != NULL ? arg : "127.0.0.1:0", &listener);
-    if (code < 0 || arg != NULL)
-        return code < 0 ? code : thrum_serve(listener, serve, NULL);
-    (void)thrum_local_name(listener, name, sizeof name);
-    code = thrum_spawn(&server, serve_all, &listener);
-    if (code == 0)
-        code = thrum_spawn(&client, ask_heavily, name);
+    thrum_group heavy = THRUM_GROUP_INIT;
+    snprintf(name, sizeof name, "%s", address);
+    int code = thrum_spawn(&heavy, ask_heavily, name);
     for (int i = 0; code == 0 && i < 3; i++)
-        code = ask(name, "/light");
-    int heavy = thrum_group_wait(&client);
-    thrum_cancel(&server);
-    (void)thrum_group_wait(&server);
-    return code < 0 ? code : heavy;
+        code = ask(address, "/light");
+    int last = thrum_group_wait(&heavy);
+    return code < 0 ? code : last;
 }
 
 int main(int argc, char **argv)
 {
-    thrum_options options = {.workers = argc > 2 ? (unsigned)atoi(argv[2]) : 0};
-    int code = thrum_run_with(&options, app, argc > 1 ? argv[1] : NULL);
-    return code < 0 ? (fprintf(stderr, "mixed_http: %s\n", thrum_strerror(code)), 1) : 0;
+    return server_main(argc, argv, serve, ask_all);
 }

@@ -1,5 +1,5 @@
 /*
- * A short tour, run by `samples/run`. Prints, with the figures of this machine at this moment:
+ * A short tour, `tour [SLEEPING TASKS]`. Prints, with the figures of this machine at this moment:
  *
  *     1. some work on one worker
  *     ...
@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* A group is waited for whatever else happened; of two results the first failure counts. */
 static int both(int first, int second)
@@ -21,6 +22,7 @@ static double ms_since(thrum_time begun)
     return (double)(thrum_now() - begun) / 1e6;
 }
 
+static int sleepers = 100000;
 struct range {
     uint64_t from, to, steps;
 };
@@ -63,7 +65,7 @@ static int many(void)
     thrum_time begun = thrum_now(), span = THRUM_MS(500);
     thrum_group group = THRUM_GROUP_INIT;
     int result = 0;
-    for (int i = 0; i < 100000 && result == 0; i++)
+    for (int i = 0; i < sleepers && result == 0; i++)
         result = thrum_spawn(&group, doze, &span);
     result = both(result, thrum_group_wait(&group));
     printf("   each slept 500 ms, all together took %.0f ms\n", ms_since(begun));
@@ -97,21 +99,20 @@ static int tour(void *arg)
 {
     printf("2. the same work on all workers\n");
     int result = walk_all(arg);
-    printf("3. 100,000 tasks asleep at once\n");
+    printf("3. %d tasks asleep at once\n", sleepers);
     result = both(result, many());
     printf("4. a failure cancels its siblings\n");
     return both(result, failing());
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    sleepers = argc > 1 ? atoi(argv[1]) : sleepers;
     struct range serial = {1, 2000000, 0}, parallel = serial;
-    thrum_options one = {.workers = 1};
     setbuf(stdout, NULL);
     printf("1. some work on one worker\n");
-    int result = thrum_run_with(&one, walk_all, &serial);
-    if (result == 0)
-        result = thrum_run(tour, &parallel);
+    int result = thrum_run_with(&(thrum_options){.workers = 1}, walk_all, &serial);
+    result = result == 0 ? thrum_run(tour, &parallel) : result;
     if (result == 0 && serial.steps != parallel.steps)
         result = -EBADMSG;
     printf("%s\n", result == 0 ? "all well" : thrum_strerror(result));

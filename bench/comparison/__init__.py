@@ -4,6 +4,7 @@ catalogue   which workloads there are, which peers, where their programs lie
 machine     facts about this machine, its cores, and who else keeps them busy
 runner      the schedule, one run, failures and disturbed runs
 progress    what is said meanwhile
+options     what the two command lines have in common
 summary     from runs to medians, spreads and ratios
 table, plot the summary as text and as SVG
 services    for bench/serve: who serves, how it is loaded, one run

@@ -43,6 +43,8 @@ WORKLOADS = {w.name: w for w in (
     Workload('chan_pingpong', 'a round trip over two unbuffered channels', 'ns/op'),
     Workload('chan_mpmc', 'a message from 8 producers to 8 consumers, capacity 128', 'ns/op'),
     Workload('select_ready', 'send to one of 8 channels, and select over all 8', 'ns/op', workers_max=1),
+    Workload('timeout_scope', 'a deadline is set around nothing, and ended', 'ns/op', workers_max=1),
+    Workload('timeout_pingpong', 'chan_pingpong, each receive under a deadline of its own', 'ns/op'),
     Workload('mutex', '64 tasks, one lock, about 20 ns inside it', 'ns/op'),
     Workload('sleep_many', '1,000,000 tasks sleep 1 to 1,000 ms', 'ms',
              columns=('cpu_s', 'p50_us', 'p99_us', 'rss_mb'), scales=False),

@@ -28,12 +28,12 @@ def cells(row):
     if 'median' not in row:
         return [*start, f'failed: {row["failure"]}']
     median = row['median']
-    has_light = '--light 0' not in ' '.join(row['load'])
+    has_light, has_heavy = '--light 0' not in ' '.join(row['load']), '--heavy' in row['load']
     light = [number(median['light_per_s']), f'{median["served_percent"]:.0f} %',
              *(milliseconds(median, field) for field in ('p50_us', 'p99_us', 'p999_us', 'max_us'))]
     return [*start, *(light if has_light else ['-'] * 6),
-            number(median['heavy_per_s']) if median['heavy_per_s'] else '-',
-            number(median['cpu_us_per_light']) if has_light and not median['heavy_per_s'] else '-',
+            number(median['heavy_per_s']) if has_heavy else '-',
+            '-' if has_heavy else number(median['cpu_us_per_light']),
             f'{row["spread_percent"]:.0f} %', f'{100 * median["foreign_share"]:.0f} %']
 
 
@@ -72,6 +72,7 @@ def conditions(report):
 
 def verdict_lines(report):
     found = verdict.of_report(report)
+    yield from verdict.caveat(report['results'])
     for part in PARTS:
         if found[part]:
             yield f'{PART_TITLES[part]}:'
@@ -153,6 +154,7 @@ def html_table(rows):
 
 def html_verdict(report):
     found = verdict.of_report(report)
+    yield from (f'<p><b>{escape(said)}</b></p>' for said in verdict.caveat(report['results']))
     for part in PARTS:
         yield f'<h2>{PART_TITLES[part]}</h2><ul>'
         yield from (f'<li>{escape(title)}. {escape(said)}</li>' for title, said in found[part])

@@ -1,8 +1,10 @@
 """What the figures of a report say, in words, computed from them: what thrum is better at, and what it loses at."""
 from .catalogue import OURS
-from .services import SCENARIOS, SERVICES
+from .services import CPU, P99, SCENARIOS, SERVICES
 from .summary import number
 
+BESIDE = 'short', 'long', 'blocked'   # light requests beside heavy ones
+DISTURBED = 0.1
 AS_GOOD = 0.05   # closer than this the machine decides who is ahead
 
 
@@ -53,8 +55,35 @@ def of_scenario(scenario, rows):
     return [sentence(metric, *both) for metric, both in found if both]
 
 
+def caveat(rows):
+    """A line where other programs took so much of the cores that the figures say little; else none."""
+    shares = [row['median']['foreign_share'] for row in rows if 'median' in row]
+    if shares and max(shares) > DISTURBED:
+        yield f'Other programs took up to {100 * max(shares):.0f} % of the cores meanwhile: look again when they rest.'
+
+
 def rows_of(results, scenario, workers):
     return [row for row in results if row['scenario'] == scenario and row['workers'] == workers]
+
+
+def in_short(results):
+    """The two things that a reader came for, in a line each, where they were measured."""
+    beside = list(filter(None, (standing(P99, rows) for rows in by_scenario(results, BESIDE))))
+    alone = filter(None, (standing(CPU, rows) for rows in by_scenario(results, ['light'])))
+    if beside:
+        ours, other = (max(both[who][1] for both in beside) for who in (0, 1))
+        yield f'Beside heavy requests 99 of 100 light ones took no longer than {show(P99, ours)} on thrum, ' \
+              f'{show(P99, other)} on the best of the others, at worst.'
+    for ours, other in alone:
+        share = 100 * (ours[1] / other[1] - 1) if other[1] else 0
+        word = "more" if share > 0 else "less"
+        yield f'Alone, a light request took {abs(share):.0f} % {word} CPU on thrum than on ' \
+              f'the best of the others, {SERVICES[other[0]].title}.'
+
+
+def by_scenario(results, names):
+    groups = ([row for row in results if row['scenario'] == name] for name in names)
+    return [rows for rows in groups if rows]
 
 
 def of_report(report):

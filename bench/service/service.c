@@ -62,10 +62,8 @@ static void block(long ms)
     (void)nanosleep(&span, NULL);
 }
 
-static const char *handle(const char *head, size_t bytes)
+const char *service_handle(const char *request)
 {
-    char request[128];
-    snprintf(request, sizeof request, "%.*s", (int)bytes, head);
     if (strncmp(request, "GET /light", 10) == 0)
         return ok;
     if (strncmp(request, "GET /heavy", 10) != 0)
@@ -79,6 +77,18 @@ static const char *handle(const char *head, size_t bytes)
     return ok;
 }
 
+bool service_next(char *bytes, size_t *held, char request[SERVICE_REQUEST_BYTES])
+{
+    const char *end = memmem(bytes, *held, "\r\n\r\n", 4);
+    if (end == NULL)
+        return false;
+    size_t count = (size_t)(end - bytes) + 4;
+    snprintf(request, SERVICE_REQUEST_BYTES, "%.*s", (int)count, bytes);
+    *held -= count;
+    memmove(bytes, bytes + count, *held);
+    return true;
+}
+
 /* A peer that does not read its answers is dropped: the measure needs no buffers. */
 static bool answer(int fd, const char *text)
 {
@@ -88,17 +98,14 @@ static bool answer(int fd, const char *text)
 
 bool service_turn(int fd, struct service_connection *connection)
 {
-    char *bytes = connection->bytes, *end;
-    ssize_t got = recv(fd, bytes + connection->held, sizeof connection->bytes - connection->held, 0);
+    char request[SERVICE_REQUEST_BYTES];
+    ssize_t got = recv(fd, connection->bytes + connection->held, sizeof connection->bytes - connection->held, 0);
     if (got <= 0)
         return got < 0 && errno == EAGAIN;
     connection->held += (size_t)got;
-    while ((end = memmem(bytes, connection->held, "\r\n\r\n", 4)) != NULL) {
-        size_t request = (size_t)(end - bytes) + 4;
-        if (!answer(fd, handle(bytes, request)))
+    while (service_next(connection->bytes, &connection->held, request)) {
+        if (!answer(fd, service_handle(request)))
             return false;
-        connection->held -= request;
-        memmove(bytes, bytes + request, connection->held);
     }
     return connection->held < sizeof connection->bytes;
 }

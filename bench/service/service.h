@@ -31,6 +31,14 @@ int service_listen(int port, int flags);
 /* The next connection of a listener, without delay of small messages, or -1. */
 int service_accept(int listener, int flags);
 
+enum { SERVICE_REQUEST_BYTES = 128 };
+
+/* Takes the next whole request out of what is held: its first bytes, as text. False: there is none. */
+bool service_next(char *bytes, size_t *held, char request[SERVICE_REQUEST_BYTES]);
+
+/* Does what a request asks for, here and now; its answer. */
+const char *service_handle(const char *request);
+
 /* Reads once, serves what requests are whole then, one after the other, and sends the answers. False: the connection
  * has ended. */
 bool service_turn(int fd, struct service_connection *connection);

@@ -5,6 +5,9 @@
 #ifndef THRUM_BLOCKING_H
 #define THRUM_BLOCKING_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include <thrum/task.h>
 
 #ifdef __cplusplus
@@ -38,6 +41,17 @@ THRUM_API void thrum_nomigrate_end(void);
 /* How often a worker was replaced because its task blocked or computed for long, in the calling task's runtime; 0
  * outside of tasks. Never switches. */
 THRUM_API uint64_t thrum_stalls(void);
+
+/* What is known of a function from before: its tasks are run aside at once. */
+typedef struct thrum_stalling {
+    thrum_fn fn;
+    bool blocks;    /* else it computes */
+    unsigned score; /* 1 to 8: fades when it is not confirmed; from 2 on it counts */
+} thrum_stalling;
+
+/* Fills in at most `most` functions that got stuck in the calling task's runtime and are remembered, of 64 at most, and
+ * returns how many; 0 outside of tasks. Never switches. */
+THRUM_API size_t thrum_stalls_known(thrum_stalling known[], size_t most);
 
 #ifdef __cplusplus
 }

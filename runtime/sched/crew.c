@@ -100,15 +100,18 @@ static void wake(struct th_worker *spare)
 }
 
 /* A thread that computes for long counts less than those that hold permits, so that the kernel does not queue them
- * behind it; but only in a way that it can come back from. */
-static void lower(const struct th_worker *worker, bool is_low)
+ * behind it. Where it may not come back from that it goes once it is through (is_spent), but for the first: that is the
+ * caller's of thrum_run. Lock held, or on the worker's own thread without a permit. */
+static void weigh(struct th_worker *worker, bool is_low)
 {
     const struct th_crew *crew = &worker->runtime->crew;
     int tid = (int)th_atomic32_load_relaxed(&worker->tid);
-    if (crew->may_nice)
-        (void)th_sys_thread_nice(tid, is_low ? LOW_NICE : crew->nice);
-    else if (crew->may_batch)
+    bool may_return = crew->may_nice || worker->index == 0;
+    if (crew->may_nice || (is_low && !may_return))
+        may_return &= th_sys_thread_nice(tid, is_low ? LOW_NICE : crew->nice) == 0;
+    else if (worker->index == 0 && crew->may_batch)
         (void)th_sys_thread_batch(tid, is_low);
+    worker->is_spent |= !may_return && worker->index != 0;
 }
 
 bool th_crew_retake(struct th_worker *worker, uint32_t lane)
@@ -120,16 +123,14 @@ bool th_crew_retake(struct th_worker *worker, uint32_t lane)
     th_atomic32_store_relaxed(&worker->stuck_for, lane);
     th_atomic64_store_relaxed(&worker->stuck_since, (uint64_t)worker->watch.quiet_since);
     bool has_spare = crew->spares != NULL;
-    /* Before it can come back, and undo it. */
-    if (has_spare && lane == TH_LANE_HOGS)
-        lower(worker, true);
     if (has_spare && th_atomic32_cas_relaxed(&worker->permit, &busy, TH_PERMIT_TAKEN)) {
         th_atomic32_store_relaxed(&crew->spares->permit, TH_PERMIT_BUSY);
         spare = call_spare(crew);
         th_atomic64_store_relaxed(&crew->detached, th_atomic64_load_relaxed(&crew->detached) + 1);
         TH_AUDIT(audit_permits(worker->runtime));
-    } else if (has_spare && lane == TH_LANE_HOGS) {
-        lower(worker, false);
+        /* It cannot come back and undo it before the lock is left. */
+        if (lane == TH_LANE_HOGS)
+            weigh(worker, true);
     }
     th_lock_leave(&crew->lock);
     if (spare == NULL)
@@ -154,7 +155,7 @@ void th_crew_wake_all(struct th_crew *crew)
 
 /* ---- Lanes ---- */
 
-/* Lock held: the next task that may run, each lane in its turn. */
+/* Lock held: the next task that may run, each lane in its turn; hogs alone where the thread counts less for good. */
 static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *worker)
 {
     if (th_atomic32_load_relaxed(&crew->waiting) == 0)
@@ -162,12 +163,14 @@ static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *w
     for (uint32_t i = 0; i < TH_LANES; i++) {
         uint32_t kind = (worker->next_lane + i) % TH_LANES;
         struct th_lane *lane = &crew->lanes[kind];
-        struct th_task *task = lane->running < lane->most ? th_queue_pop_oldest(&lane->queue) : NULL;
+        bool may = lane->running < lane->most && (kind == TH_LANE_HOGS || !worker->is_spent);
+        struct th_task *task = may ? th_queue_pop_oldest(&lane->queue) : NULL;
         if (task == NULL)
             continue;
         (void)th_atomic32_sub_relaxed(&crew->waiting, 1);
         th_atomicptr_store_relaxed(&task->home, NULL);
         lane->running++;
+        TH_ASSERT(worker->lane == TH_LANES && th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_NONE);
         worker->lane = kind;
         worker->next_lane = kind + 1;
         return task;
@@ -233,6 +236,7 @@ void th_crew_bring_home(struct th_task *task)
     struct th_worker *owner = th_worker_of(task->fiber);
     struct th_crew *crew = &owner->runtime->crew;
     th_lock_take(&crew->lock);
+    TH_ASSERT(owner->is_bound && owner->home == NULL);
     owner->home = task;
     bool rests = owner->is_sleeping;
     if (rests) {
@@ -276,10 +280,12 @@ uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full)
         struct th_lane *lane = &crew->lanes[i];
         wanted += less(th_queue_count(&lane->queue), lane->most - less(lane->running, lane->most));
     }
+    const struct th_lane *blocking = &crew->lanes[TH_LANE_BLOCKING];
+    *is_full = blocking->running >= blocking->most && th_queue_count(&blocking->queue) > 0;
     uint32_t there = crew->spare_count + crew->starting, room = crew->most - crew->threads;
     th_lock_leave(&crew->lock);
     wanted -= less(there, wanted);
-    *is_full = wanted > 0 && room == 0;
+    *is_full |= wanted > 0 && room == 0;
     return less(wanted, room);
 }
 
@@ -298,7 +304,7 @@ struct th_worker *th_crew_reuse(struct th_crew *crew)
 void th_crew_come(struct th_worker *worker)
 {
     struct th_crew *crew = &worker->runtime->crew;
-    worker->is_retired = false;
+    worker->is_retired = worker->is_spent = false;
     worker->is_starting = true;
     th_lock_take(&crew->lock);
     crew->threads++;
@@ -376,19 +382,30 @@ uint32_t th_crew_aside(struct thrum_runtime *runtime)
 
 enum verdict { NOTHING, GOT_STUCK, WAS_SHORT };
 
+/* The worker sees that its permit is gone, if it is: true, and where what it ran belongs. */
+static bool see_loss(struct th_worker *worker, uint32_t *lane)
+{
+    struct th_crew *crew = &worker->runtime->crew;
+    if (th_atomic32_load_relaxed(&worker->permit) != TH_PERMIT_TAKEN)
+        return false;
+    th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
+    *lane = th_atomic32_load_relaxed(&worker->stuck_for);
+    if (*lane == TH_LANE_HOGS) {
+        th_lock_take(&crew->lock);
+        weigh(worker, false);
+        th_lock_leave(&crew->lock);
+    }
+    if ((worker->runtime->watches & TH_DEBUG_STALLS) != 0)
+        th_watched_stall_ends(worker);
+    return true;
+}
+
 /* What is to be said of the task that this worker leaves; gives up its place in a lane. */
 static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
 {
     struct th_crew *crew = &worker->runtime->crew;
-    if (th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_TAKEN) {
-        th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
-        *lane = th_atomic32_load_relaxed(&worker->stuck_for);
-        if (*lane == TH_LANE_HOGS)
-            lower(worker, false);
-        if ((worker->runtime->watches & TH_DEBUG_STALLS) != 0)
-            th_watched_stall_ends(worker);
+    if (see_loss(worker, lane))
         return *lane != TH_LANES ? GOT_STUCK : NOTHING;
-    }
     *lane = worker->lane;
     if (*lane == TH_LANES)
         return NOTHING;
@@ -479,14 +496,16 @@ static bool is_stopped(const struct th_worker *worker)
     return th_atomic32_load_acquire(&worker->runtime->phase) == TH_PHASE_STOPPED; /* [Q2] */
 }
 
-/* A task from a lane; or NULL, and the worker is on the list of spares, unless the runtime has stopped. */
+/* A task from a lane; or NULL, and the worker is on the list of spares, unless the runtime has stopped or its thread is
+ * of no more use. */
 static struct th_task *take_or_list(struct th_worker *worker, bool *is_listed)
 {
     struct th_crew *crew = &worker->runtime->crew;
     th_lock_take(&crew->lock);
     count_started(crew, worker);
     struct th_task *task = take_from_lanes(crew, worker);
-    *is_listed = task == NULL && (!is_stopped(worker) || TH_MUTANT(list_without_look));
+    worker->is_retired = task == NULL && worker->is_spent;
+    *is_listed = task == NULL && !worker->is_retired && (!is_stopped(worker) || TH_MUTANT(list_without_look));
     if (*is_listed)
         list(crew, worker);
     th_lock_leave(&crew->lock);
@@ -557,11 +576,11 @@ static void run_aside(struct th_worker *worker, struct th_task *task)
     bool is_hog = worker->lane == TH_LANE_HOGS;
     worker->aside_since = th_sys_now();
     if (is_hog)
-        lower(worker, true);
+        weigh(worker, true);
     th_worker_enter(worker);
     th_worker_switch(&worker->thread.host, task);
     if (is_hog)
-        lower(worker, false);
+        weigh(worker, false);
     if (TH_UNLIKELY(worker->is_starved)) {
         /* There was no stack: the task is in the queue again, and is handed on. */
         worker->is_starved = false;
@@ -572,6 +591,9 @@ static void run_aside(struct th_worker *worker, struct th_task *task)
 void th_crew_stand_by(struct th_worker *worker)
 {
     while (!is_stopped(worker) && !worker->is_retired && !th_worker_has_permit(worker)) {
+        /* It may have got one and lost it again between two tasks: a thread that is held up there looks stuck. */
+        uint32_t lane;
+        (void)see_loss(worker, &lane);
         th_crew_hand_on(worker);
         if (th_timers_next(&worker->timers) != INT64_MAX) {
             th_fence_seqcst(); /* [MO2] */

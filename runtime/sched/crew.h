@@ -13,7 +13,7 @@
  *                                                  IDLE      BUSY      the worker
  *   IDLE       holds one, its host looks for work  BUSY      IDLE      the worker, by compare-exchange
  *   TAKEN      has lost it, does not know yet      BUSY      TAKEN     the monitor, lock held, by compare-exchange
- *   NONE       has none and knows it               TAKEN     NONE      the worker
+ *   NONE       has none and knows it               TAKEN     NONE      the worker, at a pick or before it stands by
  *
  * Invariant, under the lock: workers that are BUSY or IDLE = permits. So a permit is never lost and never twice; there
  * is no count of free ones, because a permit moves in one step from the stuck worker to a spare that is there already.
@@ -127,7 +127,7 @@ void th_crew_adapt(struct th_crew *crew, int64_t now);
 /* How many threads run a task without a permit. */
 uint32_t th_crew_aside(struct thrum_runtime *runtime);
 
-/* The monitor's: how many more threads could be of use now. *is_full: and there is no room for them. */
+/* The monitor's: how many more threads could be of use now. *is_full: some wait for which there is no room. */
 uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full);
 
 /* The monitor's: a worker whose thread has gone, to have a new one; or NULL. */

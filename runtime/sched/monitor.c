@@ -99,9 +99,9 @@ static void sleep_long(struct thrum_runtime *runtime)
 }
 
 /* To the next look. Who called meanwhile, before the word said that it sleeps, is seen then at the latest. */
-static void sleep_short(struct thrum_runtime *runtime, int64_t now)
+static void sleep_short(struct thrum_runtime *runtime, int64_t look)
 {
-    int64_t timer = next_timer(runtime), look = now + runtime->monitor.span_ns;
+    int64_t timer = next_timer(runtime);
     tell_sleep(runtime, TH_MONITOR_TICKING);
     if (!has_stopped(runtime))
         sleep_until(runtime, TH_MONITOR_TICKING, timer < look ? timer : look);
@@ -111,17 +111,22 @@ static void sleep_short(struct thrum_runtime *runtime, int64_t now)
 
 enum finding {
     FINE,
-    ENGAGED, /* runs tasks in place, for long, and picks none */
+    DOUBTFUL, /* is in a dispatch that was not seen before, and its thread has hardly run since the last look */
+    ENGAGED,  /* runs tasks in place, for long, and picks none */
     HOGGING,
     BLOCKED,
 };
 
-static void begin_watch(struct th_worker *worker, int64_t now, uint64_t activity)
+static enum finding begin_watch(struct th_worker *worker, int64_t now, uint64_t activity)
 {
-    worker->watch.activity = activity;
-    worker->watch.quiet_since = now;
-    worker->watch.cpu = th_sys_thread_cpu((int)th_atomic32_load_relaxed(&worker->tid));
+    struct th_watch *watch = &worker->watch;
+    int64_t cpu = th_sys_thread_cpu((int)th_atomic32_load_relaxed(&worker->tid));
+    bool has_run = (cpu - watch->cpu) * IDLE_PART >= now - watch->quiet_since;
+    watch->activity = activity;
+    watch->quiet_since = now;
+    watch->cpu = cpu;
     th_atomic32_store_relaxed(&worker->is_late, 0);
+    return has_run ? FINE : DOUBTFUL;
 }
 
 static bool is_off_the_processor(int tid)
@@ -149,11 +154,10 @@ static enum finding judge(struct th_worker *worker, int64_t now, int64_t slice)
     if (dispatches != watch->dispatches) {
         watch->dispatches = dispatches;
         watch->dispatch_since = now;
-        begin_watch(worker, now, activity);
-        return FINE;
+        return begin_watch(worker, now, activity);
     }
     if (activity != watch->activity) {
-        begin_watch(worker, now, activity);
+        (void)begin_watch(worker, now, activity);
         return now - watch->dispatch_since >= slice ? ENGAGED : FINE;
     }
     /* Inside its guard it is in the runtime, perhaps for long: it may have taken a million tasks from outside. */
@@ -170,6 +174,7 @@ struct look {
     bool has_outside;  /* tasks from outside wait */
     bool has_backlog;  /* or tasks in anybody's queues */
     bool has_idle;     /* a holder of a permit looks for work, or sleeps */
+    bool has_doubts;   /* looks again soon: what blocks for a millisecond, again and again, is never seen twice else */
     uint32_t stuck;    /* workers whose permit should be taken */
     uint32_t detached; /* and was */
 };
@@ -226,15 +231,18 @@ static void fire_timers(struct thrum_runtime *runtime, int64_t now)
 
 static bool should_retake(const struct th_worker *worker, enum finding finding, const struct look *look)
 {
-    if (finding == FINE)
+    if (finding == FINE || finding == DOUBTFUL)
         return false;
     if (finding == ENGAGED)
         return look->has_outside || is_ready_waiting(worker);
     return look->has_outside || look->has_backlog || !look->has_idle;
 }
 
-static const uint32_t lanes[] = {
-    [FINE] = TH_LANES, [ENGAGED] = TH_LANES, [HOGGING] = TH_LANE_HOGS, [BLOCKED] = TH_LANE_BLOCKING};
+static const uint32_t lanes[] = {[FINE] = TH_LANES,
+                                 [DOUBTFUL] = TH_LANES,
+                                 [ENGAGED] = TH_LANES,
+                                 [HOGGING] = TH_LANE_HOGS,
+                                 [BLOCKED] = TH_LANE_BLOCKING};
 
 static void judge_workers(struct thrum_runtime *runtime, struct look *look)
 {
@@ -244,6 +252,7 @@ static void judge_workers(struct thrum_runtime *runtime, struct look *look)
         if (!th_worker_has_permit(worker))
             continue;
         enum finding finding = judge(worker, look->now, runtime->monitor.slice_ns);
+        look->has_doubts |= finding == DOUBTFUL;
         if (!should_retake(worker, finding, look))
             continue;
         look->stuck++;
@@ -298,10 +307,10 @@ static bool hire(struct thrum_runtime *runtime)
 
 static void say_full(struct thrum_runtime *runtime)
 {
-    if (!runtime->monitor.is_full_said)
-        th_report("all %u threads (THRUM_MAX_THREADS) are in tasks that block or compute: others wait for them",
+    if (th_atomic32_load_relaxed(&runtime->monitor.is_full_said) == 0)
+        th_report("as many tasks block or compute as THRUM_MAX_THREADS=%u lets: others wait for their turn",
                   runtime->crew.most);
-    runtime->monitor.is_full_said = true;
+    th_atomic32_store_relaxed(&runtime->monitor.is_full_said, 1);
 }
 
 static uint32_t hire_for(struct thrum_runtime *runtime, const struct look *look)
@@ -311,12 +320,18 @@ static uint32_t hire_for(struct thrum_runtime *runtime, const struct look *look)
     uint32_t wanted = th_crew_wants(&runtime->crew, reserve, &is_full);
     while (hired < wanted && hired < HIRED_MOST && hire(runtime))
         hired++;
-    if (is_full && look->stuck > look->detached)
+    if (is_full)
         say_full(runtime);
     return hired;
 }
 
 /* ---- The monitor ---- */
+
+/* Tasks run that may leave others behind, of which nobody is told. */
+static bool has_aside(struct thrum_runtime *runtime)
+{
+    return !TH_MUTANT(sleep_beside_asides) && th_crew_aside(runtime) > 0;
+}
 
 static void look_round(struct thrum_runtime *runtime)
 {
@@ -334,12 +349,15 @@ static void look_round(struct thrum_runtime *runtime)
     else
         monitor->span_ns = monitor->span_ns * 2 < most ? monitor->span_ns * 2 : most;
     /* Of a thread without a permit, whose tasks nobody has got hold of yet. */
-    if (is_quiet && look.has_backlog)
+    if (is_quiet && look.has_backlog && !TH_MUTANT(leave_the_backlog))
         th_idle_wake_one(runtime);
+    /* Every second time at most. */
+    bool doubts = look.has_doubts && !monitor->had_doubts;
+    monitor->had_doubts = doubts;
     monitor->quiet_looks = is_quiet ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || th_crew_aside(runtime) > 0 ||
+    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || has_aside(runtime) ||
         th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
-        sleep_short(runtime, look.now);
+        sleep_short(runtime, look.now + (doubts ? FIRST_NS : monitor->span_ns));
     else
         sleep_long(runtime);
 }

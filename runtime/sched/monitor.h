@@ -12,7 +12,8 @@
  *
  * Its permit is taken if something waits, or if no holder of a permit is idle, so that nobody would see what comes.
  *
- * Looks are FIRST_NS apart after somebody was found stuck, and up to MOST_NS when nobody is. When all holders sleep the
+ * Looks are FIRST_NS apart after somebody was found stuck, and up to MOST_NS when nobody is; but a second one follows
+ * soon where a worker is busy and its thread has hardly run. When all holders sleep the
  * monitor sleeps too, without a deadline, or until the next timer of a worker that has no permit; but as long as a
  * thread runs a task without a permit it still looks now and then: such a task may start others just when the last
  * holder falls asleep, and who tried to take them from it may have given up (the kernel had no memory for a membarrier,
@@ -45,14 +46,15 @@ enum { TH_MONITOR_AWAKE, TH_MONITOR_TICKING, TH_MONITOR_LONG };
 
 /* Key: c constant, m the monitor's thread, a atomic. */
 struct th_monitor {
-    th_atomic32 word;       /* a */
-    pthread_t thread;       /* c */
-    bool is_running;        /* c: there is a monitor */
-    bool is_full_said;      /* m: that there are too many threads */
-    int64_t slice_ns;       /* c */
-    int64_t span_ns;        /* m: to the next look */
-    uint32_t quiet_looks;   /* m: in a row, with all asleep */
-    struct th_worker *desk; /* c: a worker without a thread, in whose queues timers fire */
+    th_atomic32 word;         /* a */
+    th_atomic32 is_full_said; /* a: that there are too many threads; written by the monitor */
+    pthread_t thread;         /* c */
+    bool is_running;          /* c: there is a monitor */
+    int64_t slice_ns;         /* c */
+    int64_t span_ns;          /* m: to the next look */
+    bool had_doubts;          /* m: and looked again soon */
+    uint32_t quiet_looks;     /* m: in a row, with all asleep */
+    struct th_worker *desk;   /* c: a worker without a thread, in whose queues timers fire */
 };
 
 /* After the workers. 0, or why there is none: the runtime works without, but a stuck task holds its worker. */

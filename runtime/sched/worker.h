@@ -98,6 +98,7 @@ struct th_worker {
     int64_t aside_since;     /* o: when it began to */
     th_atomic32 stuck_for;   /* a: for which lane its task is, whose permit was taken */
     bool is_retired;         /* o */
+    bool is_spent;           /* the crew's lock's: its thread counts less, for good */
     th_atomicptr picked;     /* a: the function of the task it picked last; where stalls are looked for */
     th_atomic64 stuck_since; /* a: when its task was seen first, whose permit was taken */
     bool is_bound;           /* o: its task is waited for, and nobody else's taken */

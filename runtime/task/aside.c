@@ -38,6 +38,20 @@ static void wait_firmly(struct call *call)
         th_await_abandon(&call->second);
 }
 
+/* Has the call run aside and waits for it: true if it did, false if the wait was ended before it had begun (*code). */
+static bool run_aside(struct thrum_runtime *runtime, enum th_lane_kind lane, struct th_task *task, struct call *call,
+                      int *code)
+{
+    th_crew_put_aside(runtime, lane, task);
+    *code = th_await(&call->first, TH_SYS_FOREVER);
+    if (*code >= 0)
+        return true;
+    if (th_crew_take_back(runtime, lane, task))
+        return false;
+    wait_firmly(call);
+    return true;
+}
+
 int th_blocking_run(enum th_lane_kind lane, thrum_fn fn, void *arg)
 {
     struct th_fiber *self = th_fiber_self();
@@ -45,7 +59,6 @@ int th_blocking_run(enum th_lane_kind lane, thrum_fn fn, void *arg)
         return fn(arg);
     struct call call = {.fn = fn, .arg = arg};
     struct th_worker *worker = th_worker_of(self);
-    struct thrum_runtime *runtime = worker->runtime;
     int code = th_await_begin(&call.first);
     if (code < 0)
         return code;
@@ -55,14 +68,8 @@ int th_blocking_run(enum th_lane_kind lane, thrum_fn fn, void *arg)
         return -ENOMEM;
     }
     th_worker_count(&worker->spawned);
-    th_crew_put_aside(runtime, lane, task);
-    code = th_await(&call.first, TH_SYS_FOREVER);
-    if (code >= 0)
+    if (run_aside(worker->runtime, lane, task, &call, &code))
         return call.result;
-    if (!th_crew_take_back(runtime, lane, task)) {
-        wait_firmly(&call);
-        return call.result;
-    }
     worker = th_worker_of(self);
     th_task_discard(worker, task);
     th_worker_count(&worker->finished);
@@ -90,4 +97,21 @@ uint64_t thrum_stalls(void)
 {
     const struct th_task *self = th_task_self();
     return self != NULL ? th_atomic64_load_relaxed(&self->runtime->crew.detached) : 0;
+}
+
+size_t thrum_stalls_known(thrum_stalling known[], size_t most)
+{
+    const struct th_task *self = th_task_self();
+    size_t count = 0;
+    for (uint32_t i = 0; self != NULL && i < TH_HOGS && count < most; i++) {
+        const struct th_hog *hog = &self->runtime->crew.hogs.places[i];
+        uint32_t score = th_atomic32_load_relaxed(&hog->score);
+        if (score > 0)
+            known[count++] = (thrum_stalling){
+                .fn = (thrum_fn)(uintptr_t)th_atomicptr_load_relaxed(&hog->fn),
+                .blocks = th_atomic32_load_relaxed(&hog->lane) == TH_LANE_BLOCKING,
+                .score = score,
+            };
+    }
+    return count;
 }

@@ -9,6 +9,8 @@
  *
  * The call's memory is the caller's stack. Who ends the call reads the first wait before it says DONE, and touches
  * nothing after that, but for the second wait, which he ends himself.
+ *
+ * Explored by tests/model (model_aside).
  */
 #ifndef TH_TASK_ASIDE_H
 #define TH_TASK_ASIDE_H

@@ -7,6 +7,12 @@
 
 #define COMMAND(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+static void need_pidfds(void)
+{
+    if (kit_is_valgrind() || kit_is_emulated())
+        SKIP("it knows no pidfd, or starts no other program");
+}
+
 static int run(const char *const arguments[])
 {
     int status = -1;
@@ -33,6 +39,7 @@ static int statuses(void *arg)
 
 TEST(a_program_runs_and_its_status_is_told)
 {
+    need_pidfds();
     run_on_each_count(statuses);
     CHECK_EQ(statuses(NULL), 0);
 }
@@ -67,6 +74,7 @@ static int surroundings(void *arg)
 
 TEST(a_program_has_the_surroundings_that_were_asked_for)
 {
+    need_pidfds();
     run_on(2, surroundings, NULL);
 }
 
@@ -94,6 +102,7 @@ static int both_ways(void *arg)
 
 TEST(bytes_go_through_a_program_and_back)
 {
+    need_pidfds();
     run_on_each_count(both_ways);
 }
 
@@ -124,6 +133,7 @@ static int killed_when_late(void *arg)
 
 TEST(a_program_that_takes_too_long_is_killed)
 {
+    need_pidfds();
     run_on_each_count(killed_when_late);
 }
 
@@ -151,6 +161,7 @@ static int killed_when_cancelled(void *arg)
 
 TEST(a_cancel_kills_the_program_that_is_waited_for)
 {
+    need_pidfds();
     run_on_each_count(killed_when_cancelled);
 }
 
@@ -181,6 +192,7 @@ static int count_open(void)
 
 TEST(each_call_of_a_start_may_fail_and_leaves_nothing_behind)
 {
+    need_pidfds();
     static const char *const plans[] = {"pipe:%d:EMFILE",   "open:%d:EMFILE",       "spawn:%d:EAGAIN",
                                         "spawn:%d:ENOMEM",  "pidfd_open:%d:EMFILE", "pidfd_open:%d:ENOMEM",
                                         "waitid:%d:ECHILD", "poll:%d:ENOMEM"};

@@ -5,9 +5,6 @@
 #include "sched/park.h"
 #include "task/harness.h"
 
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <time.h>
 
 /* ---- What blocks, what computes ---- */
@@ -15,6 +12,7 @@
 struct pipe_pair {
     int ends[2];
     th_atomic32 reads;
+    struct thrum_runtime *runtime; /* where somebody asks for it */
 };
 
 static int block_in_read(void *arg)
@@ -392,19 +390,32 @@ TEST(the_monitor_sleeps_when_all_sleep_and_is_there_when_one_is_stuck)
 
 /* ---- What got stuck before ---- */
 
+static void nap_once(void)
+{
+    thrum_group group = THRUM_GROUP_INIT;
+    CHECK_EQ(thrum_spawn(&group, nap, (void *)(intptr_t)1000000), 0);
+    CHECK_EQ(thrum_spawn(&group, return_zero, NULL), 0);
+    thrum_yield();
+    CHECK_EQ(thrum_sleep(THRUM_US(10)), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+}
+
+/* Each nap is shorter than the time between two looks; it is found all the same. */
 static int nap_in_turn(void *arg)
 {
+    thrum_stalling known[TH_HOGS];
     (void)arg;
-    for (int i = 0; i < 200; i++) {
-        thrum_group group = THRUM_GROUP_INIT;
-        CHECK_EQ(thrum_spawn(&group, nap, (void *)(intptr_t)1000000), 0);
-        CHECK_EQ(thrum_spawn(&group, return_zero, NULL), 0);
-        thrum_yield();
-        CHECK_EQ(thrum_sleep(THRUM_US(10)), 0);
-        CHECK_EQ(thrum_group_wait(&group), 0);
-    }
-    /* Nothing has to be found but the first few, and now and then one when it was forgotten. */
-    CHECK_LE(thrum_stalls(), 100);
+    while (thrum_stalls_known(known, TH_HOGS) == 0)
+        nap_once();
+    CHECK(known[0].fn == nap && known[0].blocks);
+    CHECK_GT(known[0].score, 0);
+    CHECK_EQ(thrum_stalls_known(known, 0), 0);
+    uint64_t before = thrum_stalls();
+    CHECK_GT(before, 0);
+    for (int i = 0; i < 200; i++)
+        nap_once();
+    /* Nothing has to be found, but now and then one when it was forgotten. */
+    CHECK_LE(thrum_stalls() - before, 100);
     check_permits();
     return 0;
 }
@@ -431,19 +442,49 @@ static int nap_in_a_crowd(void *arg)
     return 0;
 }
 
-static void nap_with_few_threads(void *arg)
+static void *write_when_it_was_said(void *arg)
+{
+    struct pipe_pair *pair = arg;
+    while (th_atomic32_load_relaxed(&pair->runtime->monitor.is_full_said) == 0)
+        sched_yield();
+    for (int i = 0; i < CROWD; i++)
+        (void)write_one(pair);
+    return NULL;
+}
+
+static int block_more_than_there_are_threads(void *arg)
+{
+    struct pipe_pair pair = {.reads = TH_ATOMIC_INIT(0), .runtime = thrum_runtime_current()};
+    thrum_group group = THRUM_GROUP_INIT;
+    (void)arg;
+    CHECK_EQ(pipe(pair.ends), 0);
+    pthread_t thread = start_thread(write_when_it_was_said, &pair);
+    for (int i = 0; i < CROWD; i++)
+        CHECK_EQ(thrum_spawn(&group, block_in_read, &pair), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(count_of(&pair.reads), CROWD);
+    close(pair.ends[0]);
+    close(pair.ends[1]);
+    return nap_in_a_crowd(NULL);
+}
+
+static void block_with_few_threads(void *arg)
 {
     (void)arg;
     CHECK_EQ(setenv("THRUM_MAX_THREADS", "20", 1), 0);
-    run_on_each_count(nap_in_a_crowd);
+    run_on_each_count(block_more_than_there_are_threads);
 }
 
-TEST(beyond_the_most_threads_tasks_wait_for_each_other)
+TEST(beyond_the_most_threads_tasks_wait_for_each_other_and_a_line_says_so)
 {
     static struct kit_outcome outcome;
-    kit_in_child(nap_with_few_threads, NULL, &outcome);
+    kit_in_child(block_with_few_threads, NULL, &outcome);
     if (outcome.exit_code != 0)
         FAIL("%s", outcome.errors);
+    CHECK_STR_HAS(outcome.errors, "THRUM_MAX_THREADS=20 lets");
+    /* Once in each runtime. */
+    CHECK_EQ(lines_of(outcome.errors), TH_COUNT_OF(worker_counts));
 }
 
 /* ---- Calls that say so ---- */
@@ -563,127 +604,4 @@ TEST(who_yields_when_it_is_due_lets_others_run)
     for (int i = 0; i < fewer(20, 5); i++)
         run_on_each_count(compute_politely);
     thrum_yield_if_due();
-}
-
-/* ---- Everything at once ---- */
-
-static pthread_mutex_t shared = PTHREAD_MUTEX_INITIALIZER;
-static th_atomic32 chaos_ended;
-
-static void compute_for_a_while(void)
-{
-    int64_t until = th_sys_now() + 2000000;
-    while (th_sys_now() < until)
-        th_cpu_relax();
-}
-
-static void hold_a_mutex(void)
-{
-    CHECK_EQ(pthread_mutex_lock(&shared), 0);
-    (void)nap((void *)(intptr_t)50000);
-    CHECK_EQ(pthread_mutex_unlock(&shared), 0);
-}
-
-static void run_a_program(void)
-{
-    char *const arguments[] = {"true", NULL};
-    pid_t child;
-    int status;
-    CHECK_EQ(posix_spawnp(&child, "true", NULL, NULL, arguments, environ), 0);
-    while (waitpid(child, &status, 0) < 0)
-        CHECK_EQ(errno, EINTR);
-    CHECK_EQ(status, 0);
-}
-
-static int do_something(void *arg)
-{
-    for (uintptr_t choice = (uintptr_t)arg, turn = 0; turn < 3; turn++, choice /= 8) {
-        switch (choice % 8) {
-        case 0:
-            (void)nap((void *)(intptr_t)700000);
-            break;
-        case 1:
-            compute_for_a_while();
-            break;
-        case 2:
-            hold_a_mutex();
-            break;
-        case 3:
-            (void)thrum_sleep(THRUM_US(300));
-            break;
-        case 4:
-            CHECK_EQ(thrum_blocking(nap, (void *)(intptr_t)200000), 0);
-            break;
-        case 5:
-            CHECK_EQ(compute_politely(NULL), 0);
-            break;
-        case 6:
-            CHECK_EQ(read_what_a_sibling_writes(NULL), 0);
-            break;
-        default:
-            thrum_yield();
-        }
-    }
-    count_up(&chaos_ended);
-    return 0;
-}
-
-static int do_everything(void *arg)
-{
-    struct th_random *random = arg;
-    thrum_group group = THRUM_GROUP_INIT;
-    uint32_t tasks = (uint32_t)fewer(120, 30);
-    th_atomic32_store_relaxed(&chaos_ended, 0);
-    for (uint32_t i = 0; i < tasks; i++)
-        CHECK_EQ(thrum_spawn(&group, do_something, (void *)(uintptr_t)th_random_below(random, 512)), 0);
-    for (int i = 0; i < 3; i++)
-        run_a_program();
-    CHECK_EQ(thrum_group_wait(&group), 0);
-    CHECK_EQ(count_of(&chaos_ended), tasks);
-    check_permits();
-    return 0;
-}
-
-/* A process cannot stop one of its threads alone: a handler that sleeps holds it up as well, wherever it stands. */
-static void hold_up(int signo)
-{
-    (void)signo;
-    int errno_before = errno;
-    struct timespec span = {.tv_nsec = 1500000};
-    (void)nanosleep(&span, NULL);
-    errno = errno_before;
-}
-
-static th_atomic32 hold_ups_over;
-
-static void *hold_threads_up(void *arg)
-{
-    struct th_random random;
-    th_random_init(&random, kit_seed() ^ 1);
-    sigset_t all;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-    while (!flag_is_set(&hold_ups_over)) {
-        /* Whoever takes it: the kernel prefers the main thread, then any that does not block it. */
-        CHECK_EQ(kill(getpid(), SIGUSR1), 0);
-        (void)nap((void *)(intptr_t)(200000 + th_random_below(&random, 2000000)));
-    }
-    return arg;
-}
-
-TEST(whatever_gets_stuck_no_task_and_no_permit_is_lost)
-{
-    /* On the stack where it comes: Valgrind takes a thread's alternate stack for there when the thread has left the
-     * runtime, and has none any more. */
-    struct sigaction action = {.sa_handler = hold_up, .sa_flags = SA_RESTART};
-    struct th_random random;
-    th_random_init(&random, kit_seed());
-    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
-    pthread_t thread = start_thread(hold_threads_up, NULL);
-    for (int i = 0; i < fewer(5, 2); i++) {
-        FOR_EACH_WORKER_COUNT(workers)
-        run_on(workers, do_everything, &random);
-    }
-    flag_set(&hold_ups_over);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
 }

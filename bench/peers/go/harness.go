@@ -27,6 +27,7 @@ const (
 	fullLeaves = 1000000
 	roundTrips = 500000
 	selects    = 1000000
+	timeouts   = 1000000
 	messages   = 4000000
 	locks      = 100000
 	sleepers   = 1000000

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"time"
@@ -113,6 +114,53 @@ func runChanPingpong(b *bench) {
 		for i := 0; i < trips; i++ {
 			there <- i
 			total += <-back
+		}
+		sum <- total
+	}()
+	got := <-sum
+	b.stop()
+	b.check("sum", got, trips*(trips-1)/2)
+	b.reportNs(trips)
+}
+
+func runTimeoutScope(b *bench) {
+	turns, done := b.count(timeouts), 0
+	b.start()
+	for i := 0; i < turns; i++ {
+		_, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		done++
+		cancel()
+	}
+	b.stop()
+	b.check("turns", done, turns)
+	b.reportNs(turns)
+}
+
+func receiveInTime(channel chan int) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	select {
+	case got := <-channel:
+		return got
+	case <-ctx.Done():
+		panic("too late")
+	}
+}
+
+func runTimeoutPingpong(b *bench) {
+	trips := b.count(roundTrips)
+	there, back, sum := make(chan int), make(chan int), make(chan int)
+	b.start()
+	go func() {
+		for i := 0; i < trips; i++ {
+			back <- receiveInTime(there)
+		}
+	}()
+	go func() {
+		total := 0
+		for i := 0; i < trips; i++ {
+			there <- i
+			total += receiveInTime(back)
 		}
 		sum <- total
 	}()
@@ -297,6 +345,8 @@ func main() {
 		{"chan_pingpong", runChanPingpong},
 		{"chan_mpmc", runChanMpmc},
 		{"select_ready", runSelectReady},
+		{"timeout_scope", runTimeoutScope},
+		{"timeout_pingpong", runTimeoutPingpong},
 		{"mutex", runMutex},
 		{"sleep_many", runSleepMany},
 		{"idle_mem", runIdleMem},

@@ -273,6 +273,87 @@ MODEL(the_monitor_sleeps_and_the_runtime_stops, .preemptions = 3)
     th_model_join_all();
 }
 
+/* ---- A task without a permit leaves another in its queue, just when all holders sleep, and waits for it in the
+ * kernel: nobody is told, and who tries to take it may find its owner inside. The monitor looks on. */
+
+static th_atomic32 has_run; /* futex */
+
+static void leave_one_and_wait(void *arg)
+{
+    spawn(arg, 0);
+    while (th_atomic32_load_acquire(&has_run) == 0)
+        (void)th_sys_futex_wait(&has_run, 0, TH_SYS_FOREVER);
+}
+
+static struct th_task *take_by_force(struct th_worker *thief, struct th_worker *victim)
+{
+    if (!th_guard_ask(&victim->guard, thief->index + 1) ||
+        th_guard_force(&victim->guard, thief->index + 1, 1) != TH_GUARD_INSIDE)
+        return NULL;
+    struct th_task *task = th_queue_pop_oldest(&victim->fresh);
+    th_guard_restore(&victim->guard);
+    return task;
+}
+
+static bool has_nothing(struct th_worker *worker)
+{
+    (void)worker;
+    return false;
+}
+
+static void sleep_and_take(void *arg)
+{
+    struct th_worker *worker = arg;
+    struct th_task *task;
+    while ((task = take_by_force(worker, &workers[1])) == NULL)
+        (void)th_idle_sleep(worker, INT64_MAX, has_nothing);
+    run_task(worker, task);
+    th_atomic32_store_release(&has_run, 1);
+    (void)th_sys_futex_wake(&has_run, 1);
+    th_atomic32_store_release(&runtime.phase, TH_PHASE_STOPPED);
+    th_monitor_notify(&runtime);
+}
+
+MODEL(the_monitor_looks_on_while_tasks_run_aside, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE,
+      .early = MODEL_NONE)
+{
+    set_up(1, 2);
+    th_atomic32_store_relaxed(&runtime.phase, TH_PHASE_OPEN);
+    runtime.crew.threads = 2;
+    runtime.monitor.is_running = true;
+    runtime.monitor.span_ns = FIRST_NS;
+    runtime.monitor.quiet_looks = QUIET_LOOKS;
+    th_atomic32_store_relaxed(&workers[0].permit, TH_PERMIT_IDLE);
+    (void)th_idle_begin_search(&runtime);
+    th_model_thread(leave_one_and_wait, &workers[1]);
+    th_model_thread(sleep_and_take, &workers[0]);
+    while (!has_stopped(&runtime))
+        look_round(&runtime);
+    th_model_join_all();
+}
+
+/* ---- A bound task comes home while its thread goes to rest */
+
+static void bring_home(void *arg)
+{
+    th_crew_bring_home(arg);
+}
+
+MODEL(a_bound_task_meets_its_threads_rest, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, .preemptions = 3)
+{
+    static struct th_fiber fiber;
+    set_up(1, 2);
+    th_atomic32_store_relaxed(&runtime.phase, TH_PHASE_OPEN);
+    workers[1].is_bound = true;
+    fiber.thread = &workers[1].thread;
+    tasks[0].fiber = &fiber;
+    tasks[0].flags = TH_TASK_BOUND_ONE;
+    th_model_thread(bring_home, &tasks[0]);
+    MODEL_CHECK(await_home(&workers[1]) == &tasks[0]);
+    MODEL_CHECK_EQ(runtime.crew.resting, 0);
+    th_model_join_all();
+}
+
 #define WAKE "a spare looks again under the lock, and is woken by [S2]"
 MODEL_SURVIVES("is_stopped#1", WAKE)
 MODEL_SURVIVES("has_stopped#1", "the monitor reads nothing that the end has written")

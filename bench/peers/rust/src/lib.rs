@@ -16,6 +16,7 @@ pub const SPAWNS: u64 = 1_000_000;
 pub const LEAVES: u64 = 1_000_000;
 pub const ROUND_TRIPS: u64 = 500_000;
 pub const SELECTS: u64 = 1_000_000;
+pub const TIMEOUTS: u64 = 1_000_000;
 pub const MESSAGES: u64 = 4_000_000;
 pub const LOCKS: u64 = 100_000;
 pub const SLEEPERS: u64 = 1_000_000;

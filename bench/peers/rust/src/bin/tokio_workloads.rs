@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, Mutex, Notify, Semaphore};
 use tokio::task::{spawn, yield_now, JoinHandle};
+use tokio::time::timeout;
 
 const WORKLOADS: &[&str] = &[
     "switch",
@@ -21,6 +22,8 @@ const WORKLOADS: &[&str] = &[
     "chan_pingpong",
     "chan_mpmc",
     "select_ready",
+    "timeout_scope",
+    "timeout_pingpong",
     "mutex",
     "sleep_many",
     "idle_mem",
@@ -252,6 +255,42 @@ async fn run_select_ready(b: &mut Bench) {
     b.report_ns(turns);
 }
 
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+async fn run_timeout_scope(b: &mut Bench) {
+    let turns = b.count(TIMEOUTS);
+    let mut done = 0;
+    b.start();
+    for _ in 0..turns {
+        timeout(TEN_SECONDS, async { done += 1 }).await.unwrap();
+    }
+    b.stop();
+    b.check("turns", done, turns);
+    b.report_ns(turns);
+}
+
+async fn run_timeout_pingpong(b: &mut Bench) {
+    let trips = b.count(ROUND_TRIPS);
+    let (there, mut arrived) = mpsc::channel(1);
+    let (back, mut returned) = mpsc::channel(1);
+    b.start();
+    let pong = spawn(async move {
+        for _ in 0..trips {
+            let ball = timeout(TEN_SECONDS, arrived.recv()).await.unwrap();
+            back.send(ball.unwrap()).await.unwrap();
+        }
+    });
+    let ping = spawn(async move {
+        let mut sum = 0u64;
+        for i in 0..trips {
+            there.send(i).await.unwrap();
+            sum += timeout(TEN_SECONDS, returned.recv()).await.unwrap().unwrap();
+        }
+        sum
+    });
+    report_pingpong(b, trips, pong, ping).await;
+}
+
 async fn run_mutex(b: &mut Bench) {
     struct Guarded {
         value: u64,
@@ -370,6 +409,8 @@ async fn run(mut b: Bench, is_flume: bool) {
         ("chan_mpmc", false) => run_chan_mpmc(b).await,
         ("chan_mpmc", true) => run_flume_mpmc(b).await,
         ("select_ready", _) => run_select_ready(b).await,
+        ("timeout_scope", _) => run_timeout_scope(b).await,
+        ("timeout_pingpong", _) => run_timeout_pingpong(b).await,
         ("mutex", _) => run_mutex(b).await,
         ("sleep_many", _) => run_sleep_many(b).await,
         ("idle_mem", _) => run_idle_mem(b).await,
