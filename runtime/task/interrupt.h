@@ -1,6 +1,6 @@
 /*
- * Ctrl-C: the first cancels all tasks of the root group, so that a program ends in order; the second ends it. Only where
- * the program has no idea of its own about SIGINT, and for the runtime that was there first.
+ * Ctrl-C, and SIGTERM: the first cancels all tasks of the root group, so that a program ends in order; the second ends
+ * it. Only where the program has no idea of its own about the signal, and for the runtime that was there first.
  *
  * The handler may run on any thread, while the runtime ends:
  *
@@ -23,7 +23,7 @@
 void th_interrupt_begin(struct thrum_runtime *runtime);
 void th_interrupt_end(struct thrum_runtime *runtime);
 
-/* SIGINT's handler in between. */
+/* The handler in between. */
 void th_interrupt_handle(int signo);
 
 #endif

@@ -3,11 +3,12 @@
 
 #include "task/harness.h"
 
-/* ThreadSanitizer hands a signal on when the thread makes a call that it knows. */
+static int signal_to_raise = SIGINT;
+
+/* Not kill: see test_io_select.c. */
 static void interrupt(void)
 {
-    CHECK_EQ(raise(SIGINT), 0);
-    (void)usleep(1);
+    CHECK_EQ(raise(signal_to_raise), 0);
 }
 
 static int interrupt_and_wait(void *arg)
@@ -19,16 +20,30 @@ static int interrupt_and_wait(void *arg)
     return -ECANCELED;
 }
 
+static bool is_default(int signo)
+{
+    struct sigaction now;
+    CHECK_EQ(sigaction(signo, NULL, &now), 0);
+    return now.sa_handler == SIG_DFL;
+}
+
+/* A shell that runs tests in the background has them ignore SIGINT. */
+static void ask_for_nothing(void)
+{
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+}
+
 static void run_interrupted(void *arg)
 {
     thrum_options options = {.workers = *(const unsigned *)arg};
-    (void)signal(SIGINT, SIG_DFL);
+    ask_for_nothing();
     /* Again in the next runtime. */
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
+        signal_to_raise = i == 0 ? SIGTERM : SIGINT;
         CHECK_EQ(thrum_run_with(&options, interrupt_and_wait, NULL), -ECANCELED);
-    struct sigaction now;
-    CHECK_EQ(sigaction(SIGINT, NULL, &now), 0);
-    CHECK(now.sa_handler == SIG_DFL);
+        CHECK(is_default(SIGINT) && is_default(SIGTERM));
+    }
 }
 
 TEST(the_first_interrupt_cancels_all_tasks)
@@ -53,7 +68,7 @@ static int interrupt_twice(void *arg)
 static void run_interrupted_twice(void *arg)
 {
     (void)arg;
-    (void)signal(SIGINT, SIG_DFL);
+    ask_for_nothing();
     run_on(2, interrupt_twice, NULL);
 }
 
@@ -61,6 +76,30 @@ TEST(the_second_interrupt_ends_the_program)
 {
     struct kit_outcome outcome;
     kit_in_child(run_interrupted_twice, NULL, &outcome);
+    CHECK_EQ(outcome.signo, SIGINT);
+}
+
+static int catch_it(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(thrum_signal_catch(SIGINT), 0);
+    return 0;
+}
+
+/* What was put aside for a task's wait comes back when the runtime it belonged to is gone. */
+static void run_interrupted_behind_the_end(void *arg)
+{
+    (void)arg;
+    ask_for_nothing();
+    run_on(2, catch_it, NULL);
+    thrum_signal_release(SIGINT);
+    interrupt();
+}
+
+TEST(an_interrupt_behind_the_end_ends_the_program)
+{
+    struct kit_outcome outcome;
+    kit_in_child(run_interrupted_behind_the_end, NULL, &outcome);
     CHECK_EQ(outcome.signo, SIGINT);
 }
 
