@@ -125,7 +125,8 @@ static enum finding begin_watch(struct th_worker *worker, int64_t now, uint64_t 
     watch->activity = activity;
     watch->quiet_since = now;
     watch->cpu = cpu;
-    th_atomic32_store_relaxed(&worker->is_late, 0);
+    if (!TH_MUTANT(late_for_good))
+        th_atomic32_store_relaxed(&worker->is_late, 0);
     return has_run ? FINE : DOUBTFUL;
 }
 

@@ -30,7 +30,7 @@
  *        sees LONG or the monitor sees the timer.
  *   [MO3] release word -> acquire word: the monitor sees what the caller did. Both exchange, so one comes second.
  *
- * Explored by tests/model (model_retake).
+ * Explored by tests/model (model_retake, model_slot).
  */
 #ifndef TH_SCHED_MONITOR_H
 #define TH_SCHED_MONITOR_H

@@ -94,7 +94,8 @@ static bool has_backlog(const struct th_worker *worker)
     if (th_queue_count(&worker->fresh) + th_queue_count(&worker->ready) > 0)
         return true;
     return th_worker_slot(worker) != NULL &&
-           (!th_worker_has_permit(worker) || th_atomic32_load_relaxed(&worker->is_late) != 0);
+           (!th_worker_has_permit(worker) ||
+            (th_atomic32_load_relaxed(&worker->is_late) != 0 && !TH_MUTANT(leave_the_slot)));
 }
 
 /* Puts what was taken into the thief's own queues. */

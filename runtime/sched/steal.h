@@ -11,7 +11,7 @@
  * turns over empty tasks by itself is left alone. It takes one task at first (of a tree, the oldest is the largest
  * part), and half once a single one has lasted.
  *
- * Explored by tests/model (model_steal).
+ * Explored by tests/model (model_steal, model_slot).
  */
 #ifndef TH_SCHED_STEAL_H
 #define TH_SCHED_STEAL_H

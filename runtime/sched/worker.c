@@ -213,7 +213,7 @@ TH_INLINE struct th_task *pick_next(struct th_worker *worker)
     struct th_task *task = th_worker_slot(worker);
     if (task != NULL) {
         th_worker_set_slot(worker, NULL);
-        if (worker->slot_runs++ < TH_SLOT_RUNS_MOST)
+        if (worker->slot_runs++ < TH_SLOT_RUNS_MOST || TH_MUTANT(slot_does_not_age))
             return task;
         th_queue_push_newest(&worker->ready, task);
     }

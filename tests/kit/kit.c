@@ -223,11 +223,23 @@ static void run_in_child(void *arg)
     exit(run_here((const struct kit_test *)arg));
 }
 
-static int run_all(void)
+static bool is_among(const char *name, char *const names[], int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Those that are named, or all; each in a child. */
+static int run_several(char *const names[], int count)
 {
     int passed = 0, failed = 0, skipped = 0;
     static struct kit_outcome outcome;
     for (struct kit_test *test = first_test; test != NULL; test = test->next) {
+        if (count > 0 && !is_among(test->name, names, count))
+            continue;
         kit_in_child(run_in_child, test, &outcome);
         bool is_skipped = outcome.exit_code == SKIPPED, is_passed = outcome.exit_code == 0;
         printf("%-8s%s\n", is_passed ? "ok" : is_skipped ? "skipped" : "FAILED", test->name);
@@ -238,7 +250,7 @@ static int run_all(void)
         failed += !is_passed && !is_skipped;
     }
     printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-    return failed != 0;
+    return failed != 0 || passed + skipped < count;
 }
 
 int main(int argc, char **argv)
@@ -248,17 +260,17 @@ int main(int argc, char **argv)
         seed = strtoull(given, NULL, 0);
     else if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return 2;
-    if (argc == 1)
-        return run_all();
+    if (argc != 2)
+        return run_several(argv + 1, argc - 1);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (struct kit_test *test = first_test; test != NULL; test = test->next)
             printf("%s\n", test->name);
         return 0;
     }
-    for (struct kit_test *test = first_test; test != NULL && argc == 2; test = test->next) {
+    for (struct kit_test *test = first_test; test != NULL; test = test->next) {
         if (strcmp(test->name, argv[1]) == 0)
             return run_here(test);
     }
-    fprintf(stderr, "usage: %s [TEST | --list]\n", argv[0]);
+    fprintf(stderr, "usage: %s [TEST... | --list]\n", argv[0]);
     return 2;
 }

@@ -44,7 +44,10 @@ TEST(who_has_no_thread_yet_does_not_count_less)
     struct thrum_runtime *runtime = open_lanes();
     struct th_worker *worker = th_sys_alloc_zeroed(sizeof *worker), *spare = th_sys_alloc_zeroed(sizeof *spare);
     CHECK(worker != NULL && spare != NULL);
+    struct th_worker *workers[] = {spare, worker};
     int before = getpriority(PRIO_PROCESS, 0);
+    runtime->workers = workers;
+    th_atomic32_store_relaxed(&runtime->made, 2);
     runtime->worker_count = 1;
     runtime->crew.spares = spare;
     runtime->crew.spare_count = 1;

@@ -309,7 +309,7 @@ TEST(what_a_callback_of_the_last_task_posts_still_runs)
     uint32_t runs = 0;
     for (int i = 0; i < fewer(300, 20); i++) {
         run_on_each_count(leave_a_callback);
-        runs += TH_COUNT_OF(worker_counts);
+        runs += count_worker_counts();
         CHECK_EQ(count_of(&posted), runs);
     }
 }

@@ -484,7 +484,7 @@ TEST(beyond_the_most_threads_tasks_wait_for_each_other_and_a_line_says_so)
         FAIL("%s", outcome.errors);
     CHECK_STR_HAS(outcome.errors, "THRUM_MAX_THREADS=20 lets");
     /* Once in each runtime. */
-    CHECK_EQ(lines_of(outcome.errors), TH_COUNT_OF(worker_counts));
+    CHECK_EQ(lines_of(outcome.errors), count_worker_counts());
 }
 
 /* ---- Calls that say so ---- */
