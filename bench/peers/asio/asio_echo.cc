@@ -12,9 +12,12 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-class Connection : public std::enable_shared_from_this<Connection> {
-public:
-    explicit Connection(tcp::socket given) : socket(std::move(given)) {}
+class Connection : public std::enable_shared_from_this<Connection>
+{
+  public:
+    explicit Connection(tcp::socket given) : socket(std::move(given))
+    {
+    }
 
     void read()
     {
@@ -24,7 +27,7 @@ public:
         });
     }
 
-private:
+  private:
     void write(std::size_t count)
     {
         asio::async_write(socket, asio::buffer(bytes, count),
