@@ -21,6 +21,7 @@
 #include <thrum/queues.h>
 #include <thrum/select.h>
 #include <thrum/signal.h>
+#include <thrum/stats.h>
 #include <thrum/stream.h>
 #include <thrum/sync.h>
 #include <thrum/task.h>

@@ -100,6 +100,7 @@ bool th_idle_sleep(struct th_worker *worker, int64_t deadline, bool (*has_work)(
 {
     struct th_idle *idle = &worker->runtime->idle;
     sigset_t signals;
+    th_count(&worker->counters.sleeps);
     th_atomic32_store_relaxed(&worker->sleep_word, 0);
     lock_list(idle, &signals);
     worker->next_sleeper = idle->sleepers;

@@ -34,7 +34,7 @@
  * At most one wake is under way: a submitter that sees somebody search leaves it at that, for a searcher that finds
  * nothing goes through counts too before it sleeps.
  *
- * Explored by tests/model (model_idle).
+ * Explored by tests/model (model_idle; the whole loop: model_loop).
  */
 #ifndef TH_SCHED_IDLE_H
 #define TH_SCHED_IDLE_H
@@ -63,7 +63,7 @@ void th_idle_end_search(struct thrum_runtime *runtime);
 /* Somebody is awake and nobody looks after him; asked by a worker that is counted as asleep itself. */
 TH_INLINE bool th_idle_needs_napper(const struct thrum_runtime *runtime)
 {
-    return th_atomicptr_load_relaxed(&runtime->idle.napper) == NULL &&
+    return !TH_MUTANT(sleep_without_a_napper) && th_atomicptr_load_relaxed(&runtime->idle.napper) == NULL &&
            th_idle_sleeping(&runtime->idle) != runtime->worker_count;
 }
 
@@ -73,7 +73,9 @@ void th_idle_count_absent(struct thrum_runtime *runtime);
 /* A worker has work that others could do: sees to it that one of them looks round now and then. */
 TH_INLINE void th_idle_want_napper(struct thrum_runtime *runtime)
 {
-    if (TH_UNLIKELY(th_atomicptr_load_relaxed(&runtime->idle.napper) == NULL && th_idle_sleeping(&runtime->idle) != 0))
+    if (TH_LIKELY(th_atomicptr_load_relaxed(&runtime->idle.napper) != NULL) || TH_MUTANT(work_without_a_napper))
+        return;
+    if (th_idle_sleeping(&runtime->idle) != 0)
         th_idle_wake_one(runtime);
 }
 

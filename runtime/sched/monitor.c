@@ -150,7 +150,7 @@ static enum finding judge_quiet(struct th_worker *worker, int64_t quiet, int64_t
 static enum finding judge(struct th_worker *worker, int64_t now, int64_t slice)
 {
     struct th_watch *watch = &worker->watch;
-    uint32_t dispatches = th_atomic32_load_relaxed(&worker->dispatches);
+    uint64_t dispatches = th_atomic64_load_relaxed(&worker->dispatches);
     uint64_t activity = th_atomic64_load_relaxed(&worker->spawned) + th_atomic64_load_relaxed(&worker->finished);
     if (dispatches != watch->dispatches) {
         watch->dispatches = dispatches;

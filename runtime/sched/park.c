@@ -16,7 +16,18 @@ static void commit(struct th_fiber *left, void *arg)
 void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
 {
     struct th_worker *worker = th_worker_of(task->fiber);
+    th_count(&worker->counters.parks);
     th_worker_switch_then(task->fiber, th_worker_pick(worker), after, arg);
+}
+
+/* A wait that nobody ended who was told of it. */
+static TH_NOINLINE void count_end(const struct th_task *task, uint32_t reason)
+{
+    struct th_counters *counters = &th_worker_of(task->fiber)->counters;
+    if (reason == TH_WAKE_TIMER)
+        th_count(&counters->ended_by_time);
+    else if (reason == TH_WAKE_CANCEL || reason == TH_WAKE_DEADLINE)
+        th_count(&counters->ended_by_scope);
 }
 
 uint32_t th_park(struct th_task *task)
@@ -25,7 +36,10 @@ uint32_t th_park(struct th_task *task)
     if (TH_MUTANT(park_before_save))
         (void)th_wait_commit(task);
     th_park_with(task, commit, task);
-    return th_wait_reason(task);
+    uint32_t reason = th_wait_reason(task);
+    if (TH_UNLIKELY(reason != TH_WAKE_PLAIN))
+        count_end(task, reason);
+    return reason;
 }
 
 void th_unpark_rest(struct th_wakes *wakes)

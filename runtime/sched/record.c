@@ -203,3 +203,11 @@ size_t th_records_in_use(struct th_records *records)
     th_lock_leave(&records->lock);
     return count;
 }
+
+size_t th_records_bytes(struct th_records *records)
+{
+    th_lock_take(&records->lock);
+    size_t bytes = records->chunk_count * sizeof(struct th_record_chunk);
+    th_lock_leave(&records->lock);
+    return bytes;
+}

@@ -71,6 +71,9 @@ void th_record_cache_flush(struct th_record_cache *cache, struct th_records *rec
 /* For a ledger: handed out and not given back. What lies in a cache counts as handed out until it is flushed. */
 size_t th_records_in_use(struct th_records *records);
 
+/* What they take of memory. */
+size_t th_records_bytes(struct th_records *records);
+
 /* The rare part of the two below. */
 void *th_record_take_refill(struct th_record_cache *cache, struct th_records *records);
 void th_record_cache_spill(struct th_record_cache *cache, struct th_records *records);

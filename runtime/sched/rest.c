@@ -39,6 +39,8 @@ bool th_rest_is_reached(struct thrum_runtime *runtime)
     if (th_runtime_is_drained(runtime))
         return false;
     /* Whoever was awake when the queues were looked at is seen here. */
+    if (TH_MUTANT(rest_at_one_look))
+        return true;
     return all_holders_sleep(runtime) && all_others_are_spares(runtime) && th_inject_is_empty(&runtime->inject);
 }
 

@@ -16,6 +16,8 @@
  * injection stack before its bringer looks at the counts [S1].
  *
  * Who may act from outside is not known here: task/deadlock.h asks that, and then asks here once more.
+ *
+ * Explored by tests/model (model_rest).
  */
 #ifndef TH_SCHED_REST_H
 #define TH_SCHED_REST_H

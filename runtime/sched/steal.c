@@ -7,9 +7,9 @@ enum {
     /* About what a wake costs: who would sleep for less had better not. */
     SEARCH_NS = 50000,
     /* Between two looks at file descriptors while searching: each is a system call. */
-    POLL_EVERY_NS = 10000,
+    POLL_EVERY_NS = TH_SHRUNK(10000, 0),
     /* A victim that has not answered by then is computing. */
-    SILENCE_NS = 40000,
+    SILENCE_NS = TH_SHRUNK(40000, 0),
     /* Turns to wait for a victim that is inside just now (some 20 us). */
     FORCE_PATIENCE = TH_SHRUNK(500, 1),
     THEFT_WORTH_NS = 20000,
@@ -20,7 +20,7 @@ enum {
     NAP_MOST_NS = 1000000,
     /* Naps while everybody else sleeps, before the napper sleeps too: bursts that come closer than some 20 ms find
      * it awake. */
-    LONELY_NAPS_MOST = 20,
+    LONELY_NAPS_MOST = TH_SHRUNK(20, 1),
     /* Free stacks whose pages are given back in one lonely nap: some 50 us of it. */
     TRIM_MOST = 256,
     /* A timer that is so late has a worker that is too busy. */
@@ -102,6 +102,8 @@ static bool has_backlog(const struct th_worker *worker)
 static void receive(struct th_worker *thief, struct th_task **tasks, uint32_t count)
 {
     th_worker_enter(thief);
+    th_count_several(&thief->counters.steals, count > 0);
+    th_count_several(&thief->counters.stolen, count);
     for (uint32_t i = 0; i < count; i++) {
         if (tasks[i]->fiber != NULL)
             th_queue_push_newest(&thief->ready, tasks[i]);
@@ -197,7 +199,7 @@ static void judge_theft(struct th_worker *thief, int64_t now)
 /* Something that is not in anybody's queue: the next pick looks there first. */
 static bool look_outside(struct th_worker *worker)
 {
-    worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + 1;
+    worker->fair_next = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches) + 1;
     return true;
 }
 
@@ -208,6 +210,7 @@ static bool look_at_poll_source(struct th_worker *worker, int64_t now)
     if (source == NULL || now < worker->poll_after)
         return false;
     worker->poll_after = now + POLL_EVERY_NS;
+    th_count(&worker->counters.polls);
     worker->polled = source->poll(source, now, 0);
     return worker->polled != NULL;
 }

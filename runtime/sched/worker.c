@@ -85,6 +85,7 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
         for (size_t i = 0; i < count; i++)
             serve_due(worker, &due[i]);
         fired += count;
+        th_count_several(&worker->counters.timers, count);
     } while (count == DUE_MOST && fired < FIRED_MOST);
     end_firing(worker);
     return fired;
@@ -123,6 +124,7 @@ void th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
 {
     while (polled != NULL) {
         struct th_task *next = polled->next;
+        th_count(&worker->counters.wakes);
         if (TH_LIKELY(polled->runtime == worker->runtime))
             th_queue_push_newest(&worker->ready, polled);
         else
@@ -134,6 +136,7 @@ void th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
 bool th_worker_poll(struct th_worker *worker, int64_t now)
 {
     struct th_poll_source *source = th_runtime_poll_source(worker->runtime);
+    th_count(&worker->counters.polls);
     struct th_task *polled = source != NULL ? source->poll(source, now, 0) : NULL;
     th_worker_add_polled(worker, polled);
     return polled != NULL;
@@ -148,7 +151,7 @@ static void adapt_interval(struct th_worker *worker, int64_t now)
     worker->fair_in = (int32_t)(fit < 1 ? 1 : fit > TH_FAIR_MOST ? TH_FAIR_MOST : fit);
     if (TH_UNLIKELY(worker->runtime->watches != 0))
         worker->fair_in = 0; /* each pick comes here, and so by pick_otherwise */
-    worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + (uint32_t)worker->fair_in + 1;
+    worker->fair_next = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches) + (uint32_t)worker->fair_in + 1;
     worker->fair_at = now;
 }
 
@@ -282,9 +285,9 @@ static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
 
 struct th_task *th_worker_pick(struct th_worker *worker)
 {
-    uint32_t number = th_atomic32_load_relaxed(&worker->dispatches) + 1;
-    th_atomic32_store_relaxed(&worker->dispatches, number);
-    if (TH_UNLIKELY((int32_t)(number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
+    uint64_t number = th_atomic64_load_relaxed(&worker->dispatches) + 1;
+    th_atomic64_store_relaxed(&worker->dispatches, number);
+    if (TH_UNLIKELY((int32_t)((uint32_t)number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
         return pick_otherwise(worker);
     return unless_elsewhere(worker, pick_next(worker));
 }
@@ -313,12 +316,12 @@ static struct th_fiber *run_tasks(void *arg)
     for (;;) {
         const struct th_worker *first = worker;
         th_task_fn fn = self->task->fn;
-        uint32_t number = th_atomic32_load_relaxed(&worker->dispatches);
+        uint64_t number = th_atomic64_load_relaxed(&worker->dispatches);
         worker->runtime->execute(worker, self->task);
         self->task = NULL; /* its record may be another task's already */
         worker = th_worker_of(self);
         if (TH_UNLIKELY(!th_worker_has_permit(worker)))
-            th_crew_task_ended(worker, fn, first == worker && number == th_atomic32_load_relaxed(&worker->dispatches));
+            th_crew_task_ended(worker, fn, first == worker && number == th_atomic64_load_relaxed(&worker->dispatches));
         th_worker_enter(worker);
         next = th_worker_pick(worker);
         if (next == NULL || next->fiber != NULL)
@@ -431,6 +434,7 @@ void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
     }
     th_worker_enter(worker);
     th_worker_add_ready(worker, task);
+    th_count(&worker->counters.wakes);
     th_worker_leave(worker);
 }
 

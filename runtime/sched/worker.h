@@ -14,6 +14,8 @@
  * Everything here is called by the worker's own thread. "Guard held" means the worker's own guard (sched/guard.h);
  * it stays held over a switch and is left by the switch's after action.
  *
+ * Explored by tests/model (model_loop, model_slot).
+ *
  * Key: c constant, g the guard, o owner thread only, a atomic.
  */
 #ifndef TH_SCHED_WORKER_H
@@ -21,6 +23,7 @@
 
 #include "base/random.h"
 #include "fiber/fiber.h"
+#include "sched/counters.h"
 #include "sched/guard.h"
 #include "sched/queue.h"
 #include "sched/record.h"
@@ -44,7 +47,7 @@ struct th_mail {
 
 /* What the monitor saw at its last look. */
 struct th_watch {
-    uint32_t dispatches;
+    uint64_t dispatches;
     uint64_t activity;
     int64_t dispatch_since; /* when it saw this dispatch first */
     int64_t quiet_since;    /* the same, for tasks that run others in place: since when nothing began or ended */
@@ -56,8 +59,8 @@ struct th_worker {
     struct thrum_runtime *runtime;  /* c */
     uint32_t index;                 /* c */
     th_atomic32 permit;             /* a: TH_PERMIT_x; read at each pick (sched/crew.h) */
-    th_atomic32 dispatches;         /* a: picks so far; written by the owner, the monitor sees by it who is stuck */
-    uint32_t fair_next;             /* g: the pick that looks at what could starve */
+    uint32_t fair_next;             /* g: the pick that looks at what could starve; of its number's low half */
+    th_atomic64 dispatches;         /* a: picks so far; written by the owner, the monitor sees by it who is stuck */
     uint32_t slot_runs;             /* g */
     th_atomicptr slot;              /* g, read by thieves: the task just made ready */
     struct th_queue ready;          /* g: started tasks, and fresh ones from outside; oldest runs first */
@@ -70,6 +73,7 @@ struct th_worker {
     struct th_record_cache records; /* o */
     th_atomic64 spawned, finished;  /* a: written by the owner; see runtime.h */
     uint64_t next_id, last_id;      /* o */
+    struct th_counters counters;    /* a: written by the owner */
 
     struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */
     th_atomic32 is_firing;                           /* a: see runtime.h */

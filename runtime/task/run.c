@@ -4,6 +4,7 @@
 #include "base/debug.h"
 #include "base/sys.h"
 #include "sched/idle.h"
+#include "sched/registry.h"
 #include "sched/watched.h"
 #include "task/call.h"
 #include "task/deadlock.h"
@@ -205,6 +206,7 @@ static void start_threads(struct thrum_runtime *runtime)
     th_atomic32_store_relaxed(&runtime->made, started);
     runtime->crew.threads = started;
     int watched = runtime->monitor.slice_ns > 0 ? th_monitor_start(runtime) : 0;
+    th_registry_add(runtime);
     th_lock_leave(&runtime->gate);
     if (code < 0)
         th_report("only %u of %u workers could be started: %s (%d)", started, wanted, thrum_strerror(code), code);
@@ -244,6 +246,7 @@ static int run(struct thrum_runtime *runtime, struct main_task *main_task)
     start_threads(runtime);
     th_worker_serve(first);
     join_threads(runtime);
+    th_registry_remove(runtime);
     return 0;
 }
 

@@ -76,7 +76,7 @@ static void look_for_work(struct th_worker *worker)
     while (!is_over(worker))
         (void)th_idle_sleep(worker, INT64_MAX, is_over);
     th_idle_end_search(&runtime);
-    worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + 1;
+    worker->fair_next = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches) + 1;
 }
 
 /* What a worker's thread does, but that its tasks have no stacks. */

@@ -6,15 +6,8 @@
  */
 #include "model/model.h"
 
-#include "base/sys.h"
-
-/* A thief's clock goes on while it waits: two looks are as long as a victim's silence. */
-static int64_t impatient_now(void);
-#define th_sys_now impatient_now
-
 /* Their steps are their own. */
 #include "sched/steal.c"
-#undef th_sys_now
 #define TIMER_LATE_NS MONITOR_TIMER_LATE_NS /* both have one */
 #include "sched/monitor.c"
 #undef TIMER_LATE_NS
@@ -32,12 +25,6 @@ static struct th_worker *worker_list[] = {&owner, &thief};
 static struct th_task tasks[TASKS];
 static struct th_fiber some_fiber;
 static th_atomic32 has_run; /* futex: the task that the owner waits for */
-
-static int64_t impatient_now(void)
-{
-    static int64_t clocks[MODEL_THREADS];
-    return clocks[th_model_self()] += SILENCE_NS / 2 + 1;
-}
 
 static void set_up(void)
 {

@@ -4,13 +4,8 @@
  */
 #include "model/model.h"
 
-/* A clock that goes on while a thread waits: two looks are as long as a victim's silence. */
-#define th_sys_now model_now
-#include "base/sys.h"
-
 /* Asking and forcing are steal.c's own. */
 #include "sched/steal.c"
-#undef th_sys_now
 
 enum { WORKERS = 3, TASKS = 4 };
 
@@ -18,15 +13,6 @@ static struct thrum_runtime runtime;
 static struct th_worker workers[WORKERS];
 static struct th_worker *worker_list[WORKERS];
 static struct th_task tasks[TASKS];
-
-static int64_t clocks[MODEL_THREADS];
-
-int64_t th_sys_now(void);
-
-int64_t model_now(void)
-{
-    return clocks[th_model_self()] += SILENCE_NS / 2 + 1;
-}
 
 static void set_up(uint32_t count)
 {

@@ -46,7 +46,8 @@ static void serve(void *arg)
     struct th_worker *worker = arg;
     MODEL_CHECK_EQ(th_thread_init(&worker->thread), 0);
     while (th_atomic32_load_acquire(&is_over) == 0) {
-        worker->fair_next = th_atomic32_load_relaxed(&worker->dispatches) + 1; /* looks for what comes from outside */
+        /* Looks for what comes from outside. */
+        worker->fair_next = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches) + 1;
         th_worker_enter(worker);
         struct th_task *next = th_worker_pick(worker);
         if (next != NULL)
