@@ -157,6 +157,8 @@ static int64_t cpu_us(void)
 
 TEST(a_server_without_numbers_goes_on_when_there_are_some)
 {
+    if (kit_is_valgrind())
+        SKIP("Valgrind has limits of its own");
     FOR_EACH_WORKER_COUNT(workers)
     {
         struct trial trial = {.call = call_too_often, .numbers = NUMBERS};
