@@ -14,6 +14,8 @@
  * [X1] release rule_count -> acquire rule_count: the rules below the count are filled.
  *
  * Counting starts when the plan is set. Any thread may call; the counts are atomic.
+ *
+ * Explored by tests/model (model_publish).
  */
 #ifndef TH_BASE_FAULT_H
 #define TH_BASE_FAULT_H

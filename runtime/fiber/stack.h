@@ -21,7 +21,7 @@
  * Who may call: th_stack_take and th_stack_give belong to the thread that owns the cache; everything else may come
  * from any thread.
  *
- * Invariant: slots ever used = in use + in caches + in the pool.
+ * Invariant: slots ever used = in use + in caches + in the pool. [A1] is explored by tests/model (model_publish).
  */
 #ifndef TH_FIBER_STACK_H
 #define TH_FIBER_STACK_H

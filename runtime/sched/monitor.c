@@ -12,8 +12,8 @@ enum {
     /* To the next look after somebody was found stuck; a dispatch may be called blocked after half of it. */
     FIRST_NS = 100000,
     /* A look costs some 10 us of processor, most of it the wake: less than one in a hundred. */
-    MOST_NS = 2000000,
-    /* The same while all sleep but threads without a permit, which may leave tasks that nobody is told of. */
+    MOST_NS = 3000000,
+    /* The longest sleep beside threads without a permit, which may leave tasks that nobody is told of. */
     ASIDE_MOST_NS = 20000000,
     BLOCKED_NS = 50000,
     /* A thread that blocks has used less of the time than one part in so many. */
@@ -84,8 +84,13 @@ static void tell_sleep(struct thrum_runtime *runtime, uint32_t how)
     (void)th_atomic32_exchange_acqrel(&runtime->monitor.word, how); /* [MO3] */
 }
 
-/* Nothing is to be looked at: sleeps until it is called, or a timer is due. */
-static void sleep_long(struct thrum_runtime *runtime)
+static int64_t earlier(int64_t left, int64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* Nothing is to be looked at: sleeps until it is called, or a timer is due, or `most`. */
+static void sleep_long(struct thrum_runtime *runtime, int64_t most)
 {
     tell_sleep(runtime, TH_MONITOR_LONG);
     if (!TH_MUTANT(long_sleep_without_fence)) {
@@ -95,16 +100,16 @@ static void sleep_long(struct thrum_runtime *runtime)
     if (!TH_MUTANT(long_sleep_without_look) && (!all_sleep(runtime) || has_stopped(runtime)))
         th_atomic32_store_relaxed(&runtime->monitor.word, TH_MONITOR_AWAKE);
     else
-        sleep_until(runtime, TH_MONITOR_LONG, next_timer(runtime));
+        sleep_until(runtime, TH_MONITOR_LONG, earlier(next_timer(runtime), most));
 }
 
 /* To the next look. Who called meanwhile, before the word said that it sleeps, is seen then at the latest. */
 static void sleep_short(struct thrum_runtime *runtime, int64_t look)
 {
-    int64_t timer = next_timer(runtime);
+    int64_t until = earlier(next_timer(runtime), look);
     tell_sleep(runtime, TH_MONITOR_TICKING);
     if (!has_stopped(runtime))
-        sleep_until(runtime, TH_MONITOR_TICKING, timer < look ? timer : look);
+        sleep_until(runtime, TH_MONITOR_TICKING, until);
 }
 
 /* ---- What it sees of a worker ---- */
@@ -347,11 +352,10 @@ static void look_round(struct thrum_runtime *runtime)
     th_crew_adapt(&runtime->crew, look.now);
     uint32_t hired = hire_for(runtime, &look);
     bool is_quiet = all_sleep(runtime);
-    int64_t most = is_quiet && !look.has_backlog ? ASIDE_MOST_NS : MOST_NS;
     if (look.detached > 0 || hired > 0)
         monitor->span_ns = FIRST_NS;
     else
-        monitor->span_ns = monitor->span_ns * 2 < most ? monitor->span_ns * 2 : most;
+        monitor->span_ns = earlier(monitor->span_ns * 2, MOST_NS);
     /* Of a thread without a permit, whose tasks nobody has got hold of yet. */
     if (is_quiet && look.has_backlog && !TH_MUTANT(leave_the_backlog))
         th_idle_wake_one(runtime);
@@ -359,11 +363,11 @@ static void look_round(struct thrum_runtime *runtime)
     bool doubts = look.has_doubts && !monitor->had_doubts;
     monitor->had_doubts = doubts;
     monitor->quiet_looks = is_quiet ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || has_aside(runtime) ||
+    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog ||
         th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
         sleep_short(runtime, look.now + (doubts ? FIRST_NS : monitor->span_ns));
     else
-        sleep_long(runtime);
+        sleep_long(runtime, has_aside(runtime) ? look.now + ASIDE_MOST_NS : TH_SYS_FOREVER);
 }
 
 static void *monitor_thread(void *arg)

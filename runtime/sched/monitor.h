@@ -13,15 +13,15 @@
  * Its permit is taken if something waits, or if no holder of a permit is idle, so that nobody would see what comes.
  *
  * Looks are FIRST_NS apart after somebody was found stuck, and up to MOST_NS when nobody is; but a second one follows
- * soon where a worker is busy and its thread has hardly run. When all holders sleep the
- * monitor sleeps too, without a deadline, or until the next timer of a worker that has no permit; but as long as a
- * thread runs a task without a permit it still looks now and then: such a task may start others just when the last
- * holder falls asleep, and who tried to take them from it may have given up (the kernel had no memory for a membarrier,
- * its owner sat inside its guard).
+ * soon where a worker is busy and its thread has hardly run. When all holders sleep the monitor sleeps too, until it is
+ * called, or until the next timer of a worker that has no permit. But as long as a thread runs a task without a permit
+ * it looks now and then all the same: such a task may start others just when the last holder falls asleep, and who
+ * tried to take them from it may have given up (the kernel had no memory for a membarrier, its owner sat inside its
+ * guard).
  *
  *   word        AWAKE     looks round, or is about to
  *               TICKING   sleeps to its next look
- *               LONG      sleeps until it is called
+ *               LONG      sleeps until it is called, or for long
  *
  *   [MO1] release add to idle.counts (sched/idle.h) of a worker that has found something -> acquire add of the monitor
  *        that goes to sleep: read-modify-writes of one word. Either the worker sees LONG, and calls, or the monitor

@@ -153,6 +153,13 @@ TH_INLINE void th_worker_count(th_atomic64 *counter)
     th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) + 1); /* [Q1] */
 }
 
+/* A fresh task whose function got stuck before: it is to run in a lane, not on the stack of who waits for it. */
+TH_INLINE bool th_worker_shuns(const struct th_worker *worker, const struct th_task *fresh)
+{
+    const struct th_hogs *hogs = &worker->runtime->crew.hogs;
+    return TH_UNLIKELY(th_atomic32_load_relaxed(&hogs->known) != 0) && th_hogs_lane_of(hogs, fresh->fn) >= 0;
+}
+
 /* Guard held: a fresh task enters the queue. */
 TH_INLINE void th_worker_add_fresh(struct th_worker *worker, struct th_task *task)
 {

@@ -1,6 +1,6 @@
 #include "task/cases.h"
 
-/* [N2] release kind -> acquire kind: its functions are there. */
+/* [N2] release kind -> acquire kind: its functions are there. Explored by tests/model (model_publish). */
 static th_atomicptr kinds[THRUM_CASE_KINDS_];
 
 void th_case_add_kind(enum thrum_case_kind_ kind, const struct th_case_kind *what)

@@ -135,7 +135,7 @@ static struct th_task *find_fresh_child(struct thrum_group *group, const struct 
                                         const struct th_worker *worker, uint32_t ends)
 {
     struct th_task *child = worker->fresh.newest;
-    if (child == NULL || child->group != group)
+    if (child == NULL || child->group != group || th_worker_shuns(worker, child))
         return NULL;
     if (TH_LIKELY((ends & TH_WAIT_BY_DEADLINE) == 0))
         return child;

@@ -28,7 +28,7 @@ static bool run_if_fresh(struct th_fiber *self, struct th_task *task)
         return false;
     th_worker_enter(worker);
     /* Once more inside: a thief may have been quicker. */
-    bool is_here = th_atomicptr_load_relaxed(&task->home) == worker;
+    bool is_here = th_atomicptr_load_relaxed(&task->home) == worker && !th_worker_shuns(worker, task);
     if (is_here)
         th_worker_remove_fresh(worker, task);
     th_worker_leave(worker);
@@ -75,7 +75,8 @@ static int join(struct th_fiber *self, struct th_task *task, int *result)
     }
     if (result != NULL)
         *result = task->result;
-    (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_TAKEN);
+    if (TH_UNLIKELY(task->result < 0))
+        (void)th_atomic32_or_relaxed(&task->cancel, TH_TASK_TAKEN);
     th_task_reference_drop(task);
     return 0;
 }

@@ -138,9 +138,18 @@ static struct th_done *wake_waiters(struct th_done *newest)
     return calls;
 }
 
+/* Nobody waits, as for most tasks: closed in one step. */
+static bool close_empty(struct th_task *task)
+{
+    void *nobody = NULL;
+    return th_atomicptr_cas_release(&task->done, &nobody, TH_DONE_CLOSED); /* [T1] */
+}
+
 void th_done_close(struct th_task *task)
 {
     struct th_done *list = NULL;
+    if (TH_LIKELY(close_empty(task)))
+        return;
     bool is_open = done_lock(task, &list);
     TH_ASSERT(is_open);
     (void)is_open;
@@ -157,7 +166,12 @@ void th_done_close(struct th_task *task)
 
 void th_task_reference_drop(struct th_task *task)
 {
-    uint32_t before = th_atomic32_sub_acqrel(&task->references, 1); /* [T2] */
+    uint32_t before = th_atomic32_load_acquire(&task->references); /* [T2] */
+    /* Who has the last one has it alone: nobody else gives more. */
+    if (before == 1)
+        th_atomic32_store_relaxed(&task->references, 0);
+    else
+        before = th_atomic32_sub_acqrel(&task->references, 1); /* [T2] */
     THRUM_CHECK(before != 0, "a handle of task %lu was joined or dropped once too often", (unsigned long)task->id);
     if (before != 1)
         return;

@@ -426,6 +426,43 @@ TEST(what_blocked_before_is_put_aside_before_it_runs)
     run_on(4, nap_in_turn, NULL);
 }
 
+static int nap_and_say_where(void *arg)
+{
+    (void)nap((void *)(intptr_t)2000000);
+    *(pthread_t *)arg = pthread_self();
+    return 0;
+}
+
+/* Whoever waits at once for what he has started is not held up by it: others go on where he stands. */
+static int wait_for_known_at_once(void *arg)
+{
+    thrum_stalling known[TH_HOGS];
+    thrum_task *task;
+    pthread_t there;
+    thrum_group group = THRUM_GROUP_INIT;
+    (void)arg;
+    /* The only worker's permit moves until the function is known, and then no more. */
+    while (thrum_stalls_known(known, TH_HOGS) == 0) {
+        CHECK_EQ(thrum_spawn(&group, nap_and_say_where, &there), 0);
+        thrum_yield();
+        CHECK_EQ(thrum_group_wait(&group), 0);
+    }
+    pthread_t here = pthread_self();
+    CHECK_EQ(thrum_task_start(&task, NULL, NULL, nap_and_say_where, &there), 0);
+    CHECK_EQ(thrum_join(task, NULL), 0);
+    CHECK(!pthread_equal(here, there));
+    here = pthread_self();
+    CHECK_EQ(thrum_spawn(&group, nap_and_say_where, &there), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK(!pthread_equal(here, there));
+    return 0;
+}
+
+TEST(what_blocked_before_does_not_run_on_the_stack_of_who_waits_for_it)
+{
+    run_on(1, wait_for_known_at_once, NULL);
+}
+
 static int nap_in_a_crowd(void *arg)
 {
     thrum_group group = THRUM_GROUP_INIT;
