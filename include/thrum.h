@@ -10,6 +10,7 @@
 #include <thrum/blocking.h>
 #include <thrum/deadline.h>
 #include <thrum/channel.h>
+#include <thrum/dump.h>
 #include <thrum/file.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>

@@ -11,6 +11,7 @@
 enum { LINE_BYTES = 512, FRAMES_MAX = 64 };
 
 void (*th_panic_context)(void);
+void (*th_panic_rest)(void);
 
 /* One line, sent in one piece; one byte is kept for the newline. */
 static void report(const char *format, va_list args)
@@ -66,5 +67,7 @@ void th_panic(const char *format, ...)
     if (th_panic_context != NULL)
         th_panic_context();
     th_report_backtrace(1);
+    if (th_panic_rest != NULL)
+        th_panic_rest();
     abort();
 }

@@ -31,6 +31,9 @@ TH_COLD void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES]);
 /* Says who was running, for a panic's second line. fiber/ sets it; base/ knows no fibers. */
 extern void (*th_panic_context)(void);
 
+/* Says what all others do, at the end of a panic and of an overflow's report; observe/ sets it. */
+extern void (*th_panic_rest)(void);
+
 #define THRUM_CHECK(condition, ...)    \
     do {                               \
         if (TH_UNLIKELY(!(condition))) \

@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,10 +108,27 @@ int th_sys_guard_install(void *at, size_t bytes)
     return fault ? fault : (int)SYS_RESULT(madvise(at, bytes, MADV_GUARD_INSTALL));
 }
 
+int th_sys_core_has(void *at, size_t bytes, bool has)
+{
+    int fault = TH_FAULT(core);
+    return fault ? fault : (int)SYS_RESULT(madvise(at, bytes, has ? MADV_DODUMP : MADV_DONTDUMP));
+}
+
 int th_sys_discard(void *at, size_t bytes)
 {
     int fault = TH_FAULT(madvise);
     return fault ? fault : (int)SYS_RESULT(madvise(at, bytes, MADV_DONTNEED));
+}
+
+int th_sys_peek(const void *from, void *to, size_t bytes)
+{
+    int fault = TH_FAULT(peek);
+    if (fault)
+        return fault;
+    struct iovec local = {.iov_base = to, .iov_len = bytes};
+    struct iovec remote = {.iov_base = (void *)(uintptr_t)from, .iov_len = bytes};
+    ssize_t got = SYS_RESULT(process_vm_readv(getpid(), &local, 1, &remote, 1, 0));
+    return got < 0 ? (int)got : (size_t)got == bytes ? 0 : -EFAULT;
 }
 
 int th_sys_open_read(const char *path)

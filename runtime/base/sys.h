@@ -82,7 +82,9 @@
     X(pidfd_open)       \
     X(pidfd_kill)       \
     X(waitid)           \
-    X(pipe)
+    X(pipe)             \
+    X(peek)             \
+    X(core)
 
 enum th_sys_call {
 #define TH_SYS_ENUM(name) TH_SYS_##name,
@@ -98,13 +100,19 @@ void *th_sys_alloc_aligned(size_t alignment, size_t bytes);
 void *th_sys_realloc(void *memory, size_t bytes);
 void th_sys_free(void *memory);
 
+/* Copies memory of this process that may change or be gone, without a fault; 0, -EFAULT (not all of it can be read),
+ * -ENOSYS. For who looks at what belongs to others. */
+int th_sys_peek(const void *from, void *to, size_t bytes);
+
 /* Address space. map reserves private anonymous pages, readable and writable, never huge, not counted until touched. */
 int th_sys_map_stacks(size_t bytes, void **at);
 int th_sys_map(size_t bytes, void **at);
 int th_sys_unmap(void *at, size_t bytes);
 int th_sys_protect_none(void *at, size_t bytes);
 int th_sys_guard_install(void *at, size_t bytes); /* -EINVAL where the kernel is older than 6.13 */
-int th_sys_discard(void *at, size_t bytes);       /* gives pages back; they read as zero afterwards */
+/* Whether a core file has these pages; the kernel walks through all that it has, touched or not. */
+int th_sys_core_has(void *at, size_t bytes, bool has);
+int th_sys_discard(void *at, size_t bytes); /* gives pages back; they read as zero afterwards */
 
 /* Files, for what the runtime itself reads (limits, cgroups) and writes (reports). */
 int th_sys_open_read(const char *path);

@@ -102,6 +102,31 @@ TH_INLINE struct th_transfer th_context_jump(th_context to, void *data)
 }
 #endif
 
+/*
+ * What a saved context has, for who looks at a stack that nobody stands on: words from the context's address upwards,
+ * and above them the stack as it was. Registers by their DWARF numbers. runtime/debugger/thrum_gdb.py knows it too.
+ */
+#if defined(__aarch64__)
+enum { TH_SAVED_WORDS = 22, TH_SAVED_PC = TH_CONTEXT_IS_NATIVE ? 11 : 20, TH_REGISTER_SP = 31 };
+#else
+enum { TH_SAVED_WORDS = 8, TH_SAVED_PC = 7, TH_REGISTER_SP = 7 };
+#endif
+struct th_saved {
+    uintptr_t words[TH_SAVED_WORDS];
+};
+
+/* The register that a word is of; 255 for what is not of interest. */
+TH_INLINE uint32_t th_saved_register(uint32_t word)
+{
+#if defined(__aarch64__)
+    uint32_t first = TH_CONTEXT_IS_NATIVE ? 0 : 8; /* x19 to x30; before or behind them what floats */
+    return word >= first && word < first + 12 ? 19 + word - first : 255;
+#else
+    static const uint8_t native[] = {255, 15, 14, 13, 12, 3, 6, 16}, library[] = {255, 12, 13, 14, 15, 3, 6, 16};
+    return TH_CONTEXT_IS_NATIVE ? native[word] : library[word];
+#endif
+}
+
 /* Floating-point control that the jump does not carry. */
 #if defined(__aarch64__)
 TH_INLINE uint64_t th_context_float_control(void)

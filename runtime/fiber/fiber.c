@@ -33,6 +33,7 @@ int th_thread_init(struct th_thread *thread)
         return code;
     thread->host.thread = thread;
     thread->host.slot = TH_FIBER_NO_SLOT;
+    thread->current = &thread->host;
     thread->exceptions = __cxa_get_globals != NULL ? __cxa_get_globals() : NULL;
     th_annotate_host_begin(&thread->host.annotation);
     return 0;

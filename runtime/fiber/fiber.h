@@ -59,6 +59,7 @@ struct th_fiber {
     void *arg;                       /* c */
     th_atomicptr waits_as;           /* a: task/waiting.h: how its task waits, for reports; NULL: it does not */
     th_atomicptr waits_for;          /* a: and for what */
+    int64_t parked_at;               /* r: about when its task last parked; for reports */
     struct th_annotation annotation; /* p */
 };
 
@@ -66,6 +67,7 @@ enum { TH_FIBER_NO_SLOT = 0xffffffffu };
 
 struct th_thread {
     struct th_fiber host;
+    struct th_fiber *current;         /* owner: what runs on it, host or not; others may peek (base/sys.h) */
     struct th_exceptions *exceptions; /* c: the C++ runtime's, NULL without one */
     struct th_stack_cache stacks;     /* owner */
     uint64_t next_id, last_id;        /* owner: numbers it may still give */
@@ -136,6 +138,7 @@ TH_NO_TSAN TH_INLINE void th_fiber_go(struct th_fiber *from, struct th_fiber *to
     TH_ASSERT(from != to && thread != NULL);
     th_fiber_swap_exceptions(thread->exceptions, from, to);
     to->thread = thread;
+    thread->current = to;
     th_annotate_leave(&from->annotation, &to->annotation, ends);
     if (TH_CONTEXT_IS_NATIVE) {
         th_context_switch(from, to, after, arg);

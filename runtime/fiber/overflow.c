@@ -65,6 +65,8 @@ static void explain(const struct th_fiber *fiber, const siginfo_t *info)
               who.kind, (unsigned long)who.id, who.name, bytes >> 10, info->si_addr, (void *)th_stack_low(fiber->slot),
               (const void *)fiber, bytes >> 9);
     th_report_backtrace(1);
+    if (th_panic_rest != NULL)
+        th_panic_rest();
 }
 
 static void pass_on(int signo, siginfo_t *info, void *context, const struct sigaction *before)

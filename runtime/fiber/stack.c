@@ -21,6 +21,9 @@ enum {
     MAPPINGS_SPARED = 1024,
     /* Under ASan a slot rests until so many others were used, or a use after return would go unseen. */
     QUARANTINE = 1024,
+    /* Slots that come into core files at once: the kernel takes a minute to look through a whole arena, touched or
+     * not, and a microsecond to take more in. */
+    CORE_STEP = 64,
 };
 
 struct th_stack_arena th_stack_arena;
@@ -35,6 +38,7 @@ static struct {
     size_t slots_limit;   /* c: fewer where guards cost mappings */
     bool use_mprotect;    /* c */
     uint32_t fresh;       /* l: slots below were used at least once and have guards */
+    uint32_t in_core;     /* l: slots below are in core files */
     uint32_t *pool;       /* l: numbers of free slots, hottest last; room for every slot */
     uint32_t pool_count;  /* l */
     uint32_t trimmed;     /* l: pool[0 .. trimmed) have given back all but their top page */
@@ -103,6 +107,7 @@ static int reserve(size_t bytes, size_t slots)
         size_t mapping_bytes = (slots + 1) * bytes;
         /* Whatever the refusal is called: Valgrind says EINVAL where the kernel says ENOMEM. */
         if (th_sys_map_stacks(mapping_bytes, &stacks.mapping) == 0) {
+            (void)th_sys_core_has(stacks.mapping, mapping_bytes, false);
             stacks.mapping_bytes = mapping_bytes;
             stacks.slots = slots;
             uintptr_t base = ((uintptr_t)stacks.mapping + bytes - 1) & ~(uintptr_t)(bytes - 1);
@@ -161,7 +166,7 @@ void th_stack_close(void)
         (void)th_sys_unmap(stacks.pool, stacks.slots * sizeof *stacks.pool);
         (void)th_sys_unmap(stacks.mapping, stacks.mapping_bytes);
         th_atomic64_store_release(&th_stack_arena.bytes, 0); /* [A1] */
-        stacks.fresh = stacks.pool_count = stacks.trimmed = stacks.discarded = 0;
+        stacks.fresh = stacks.in_core = stacks.pool_count = stacks.trimmed = stacks.discarded = 0;
         stacks.was_limit_told = false;
     }
     th_lock_leave(&stacks.lock);
@@ -186,12 +191,22 @@ static int guard(uint32_t slot)
     return stacks.use_mprotect ? th_sys_protect_none(at, TH_GUARD_BYTES) : th_sys_guard_install(at, TH_GUARD_BYTES);
 }
 
+static void take_into_core(uint32_t slot)
+{
+    if (slot < stacks.in_core)
+        return;
+    uint32_t left = (uint32_t)(stacks.slots - slot), count = left < CORE_STEP ? left : (uint32_t)CORE_STEP;
+    (void)th_sys_core_has(slot_address(slot), count * slot_bytes(), true);
+    stacks.in_core = slot + count;
+}
+
 /* Takes up to `most` slots that no stack was in yet; returns how many, or why not even one. */
 static int take_fresh(uint32_t *to, uint32_t most)
 {
     uint32_t count = 0;
     int code = -EAGAIN;
     while (count < most && stacks.fresh < stacks.slots_limit) {
+        take_into_core(stacks.fresh);
         code = guard(stacks.fresh);
         if (code < 0) {
             if (count == 0)

@@ -1,6 +1,7 @@
 #include "io/descriptor.h"
 
 #include "base/sys_io.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <string.h>
@@ -277,6 +278,9 @@ void th_descriptor_unlist(struct th_descriptor *descriptor, enum th_direction di
     th_lock_leave(&descriptor->lock);
 }
 
+const struct th_wait_kind th_wait_to_read = {.name = "input on fd"};
+const struct th_wait_kind th_wait_to_write = {.name = "room for output on fd"};
+
 int th_descriptor_wait(struct th_descriptor *descriptor, int fd, enum th_direction direction, uint32_t seen)
 {
     struct th_waiter waiter;
@@ -289,7 +293,9 @@ int th_descriptor_wait(struct th_descriptor *descriptor, int fd, enum th_directi
         th_await_abandon(&waiter);
         return code < 0 ? code : 0;
     }
+    th_waiting_begin(direction == TH_READING ? &th_wait_to_read : &th_wait_to_write, (void *)(intptr_t)fd);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     if (code < 0)
         th_descriptor_unlist(descriptor, direction, &node);
     return code == TH_WAKE_CLOSE ? -EBADF : code < 0 ? code : 0;

@@ -363,8 +363,7 @@ static void look_round(struct thrum_runtime *runtime)
     bool doubts = look.has_doubts && !monitor->had_doubts;
     monitor->had_doubts = doubts;
     monitor->quiet_looks = is_quiet ? monitor->quiet_looks + 1 : 0;
-    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog ||
-        th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
+    if (monitor->quiet_looks < QUIET_LOOKS || look.has_backlog || th_atomic32_load_relaxed(&runtime->crew.waiting) != 0)
         sleep_short(runtime, look.now + (doubts ? FIRST_NS : monitor->span_ns));
     else
         sleep_long(runtime, has_aside(runtime) ? look.now + ASIDE_MOST_NS : TH_SYS_FOREVER);

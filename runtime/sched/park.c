@@ -17,6 +17,7 @@ void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
 {
     struct th_worker *worker = th_worker_of(task->fiber);
     th_count(&worker->counters.parks);
+    task->fiber->parked_at = worker->clock;
     th_worker_switch_then(task->fiber, th_worker_pick(worker), after, arg);
 }
 

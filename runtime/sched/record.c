@@ -15,7 +15,8 @@ enum {
 
 struct th_record_chunk {
     struct th_record_chunk *next;
-    char header_rest[CHUNK_BYTES - CHUNK_RECORDS * TH_RECORD_BYTES - sizeof(void *)];
+    th_atomic64 carved;
+    char header_rest[CHUNK_BYTES - CHUNK_RECORDS * TH_RECORD_BYTES - sizeof(void *) - sizeof(th_atomic64)];
     char records[CHUNK_RECORDS][TH_RECORD_BYTES];
 };
 
@@ -55,8 +56,9 @@ static bool pool_add_chunk(struct th_records *records)
     struct th_record_chunk *chunk = th_sys_alloc_aligned(TH_CACHE_LINE, sizeof *chunk);
     if (chunk == NULL)
         return false;
-    chunk->next = records->chunks;
-    records->chunks = chunk;
+    chunk->next = th_atomicptr_load_relaxed(&records->chunks);
+    th_atomic64_store_relaxed(&chunk->carved, 0);
+    th_atomicptr_store_release(&records->chunks, chunk); /* [RC1] */
     records->chunk_count++;
     records->fresh_count = CHUNK_RECORDS;
     return true;
@@ -66,12 +68,14 @@ static bool pool_add_chunk(struct th_records *records)
 static struct record_list pool_carve(struct th_records *records)
 {
     uint32_t count = records->fresh_count < TH_RECORD_BATCH ? records->fresh_count : TH_RECORD_BATCH;
-    char *first = records->chunks->records[CHUNK_RECORDS - records->fresh_count];
+    struct th_record_chunk *chunk = th_atomicptr_load_relaxed(&records->chunks);
+    char *first = chunk->records[CHUNK_RECORDS - records->fresh_count];
     memset(first, 0, (size_t)count * TH_RECORD_BYTES);
     for (uint32_t i = 0; i + 1 < count; i++)
         th_record_link_set(first + (size_t)i * TH_RECORD_BYTES, first + (size_t)(i + 1) * TH_RECORD_BYTES);
     records->fresh_count -= count;
     records->carved += count;
+    th_atomic64_store_release(&chunk->carved, CHUNK_RECORDS - records->fresh_count); /* [RC2] */
     return (struct record_list){.first = first, .count = count};
 }
 
@@ -122,9 +126,9 @@ void th_records_init(struct th_records *records)
 
 void th_records_fini(struct th_records *records)
 {
-    while (records->chunks != NULL) {
-        struct th_record_chunk *chunk = records->chunks;
-        records->chunks = chunk->next;
+    for (struct th_record_chunk *chunk = th_atomicptr_load_relaxed(&records->chunks), *next; chunk != NULL;
+         chunk = next) {
+        next = chunk->next;
         th_sys_free(chunk);
     }
     th_sys_free(records->batches);
@@ -210,4 +214,16 @@ size_t th_records_bytes(struct th_records *records)
     size_t bytes = records->chunk_count * sizeof(struct th_record_chunk);
     th_lock_leave(&records->lock);
     return bytes;
+}
+
+const struct th_record_chunk *th_records_next_chunk(const struct th_records *records,
+                                                    const struct th_record_chunk *chunk)
+{
+    return chunk != NULL ? chunk->next : th_atomicptr_load_acquire(&records->chunks); /* [RC1] */
+}
+
+const void *th_record_chunk_view(const struct th_record_chunk *chunk, uint32_t *count)
+{
+    *count = (uint32_t)th_atomic64_load_acquire(&chunk->carved); /* [RC2] */
+    return chunk->records;
 }

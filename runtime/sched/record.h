@@ -21,6 +21,11 @@
  *
  * Invariant: records carved = handed out + in caches + 64 * batches + loose.
  *
+ * Whoever looks at all records (a dump) walks the chunks without the lock; what it finds may change under its eyes.
+ *
+ *   [RC1] release chunks -> acquire chunks: the chunk is whole
+ *   [RC2] release carved -> acquire carved: so many of its records have their first bytes
+ *
  * Tested by tests/sched/test_record.c.
  */
 #ifndef TH_SCHED_RECORD_H
@@ -39,15 +44,15 @@ struct th_record_chunk;
 /* Key: l the lock's. */
 struct th_records {
     struct th_lock lock;
-    uint32_t loose_count;           /* l */
-    void *loose;                    /* l */
-    void **batches;                 /* l: the first record of each; room for every record of every chunk */
-    size_t batch_count;             /* l */
-    size_t batch_capacity;          /* l */
-    struct th_record_chunk *chunks; /* l: newest first */
-    size_t chunk_count;             /* l */
-    size_t carved;                  /* l: records that were handed out at least once */
-    uint32_t fresh_count;           /* l: the last ones of the newest chunk, untouched */
+    uint32_t loose_count;  /* l */
+    void *loose;           /* l */
+    void **batches;        /* l: the first record of each; room for every record of every chunk */
+    size_t batch_count;    /* l */
+    size_t batch_capacity; /* l */
+    th_atomicptr chunks;   /* a, written under l: newest first */
+    size_t chunk_count;    /* l */
+    size_t carved;         /* l: records that were handed out at least once */
+    uint32_t fresh_count;  /* l: the last ones of the newest chunk, untouched */
 };
 
 /* All zero: empty. */
@@ -73,6 +78,12 @@ size_t th_records_in_use(struct th_records *records);
 
 /* What they take of memory. */
 size_t th_records_bytes(struct th_records *records);
+
+/* The chunk after one, or the first after NULL, and how many records from its first on were ever handed out. Any
+ * thread, also a signal handler; NULL after the last. */
+const struct th_record_chunk *th_records_next_chunk(const struct th_records *records,
+                                                    const struct th_record_chunk *chunk);
+const void *th_record_chunk_view(const struct th_record_chunk *chunk, uint32_t *count);
 
 /* The rare part of the two below. */
 void *th_record_take_refill(struct th_record_cache *cache, struct th_records *records);

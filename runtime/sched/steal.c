@@ -344,6 +344,7 @@ void th_steal_find_work(struct th_worker *worker)
         (void)th_idle_sleep(worker, own_deadline(worker), must_stay_awake);
         found = look(worker, th_sys_now()) || search_for(worker, search_span(worker->runtime));
     }
+    worker->clock = th_sys_now();
     th_idle_end_search(worker->runtime);
     th_monitor_want(worker->runtime);
     /* A wake costs more than most answers to a single message. */

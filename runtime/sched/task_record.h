@@ -60,7 +60,7 @@ struct th_task {
     uint32_t flags;              /* c; above the low byte r */
     int32_t result;              /* r; read by others after the done list is closed */
 
-    uint64_t id;                   /* c: never reused */
+    uint64_t id;                   /* c: never reused; 0: the record is nobody's */
     const char *name;              /* c: NULL: the function's symbol */
     struct th_locals *locals;      /* r: task locals */
     th_atomicptr done;             /* a: who waits for the end (task/join.c) */

@@ -158,6 +158,7 @@ static void adapt_interval(struct th_worker *worker, int64_t now)
 static struct th_task *pick_fair(struct th_worker *worker)
 {
     int64_t now = th_sys_now();
+    worker->clock = now;
     adapt_interval(worker, now);
     (void)th_worker_fire(worker, &worker->timers, now);
     (void)th_worker_poll(worker, now);
@@ -416,6 +417,7 @@ int th_worker_prepare(struct th_worker *worker)
 
 void th_worker_serve(struct th_worker *worker)
 {
+    worker->clock = th_sys_now();
     th_atomic32_store_relaxed(&worker->tid, (uint32_t)th_sys_thread_id());
     run(worker);
     th_atomic32_store_relaxed(&worker->tid, 0);

@@ -73,6 +73,7 @@ struct th_worker {
     struct th_record_cache records; /* o */
     th_atomic64 spawned, finished;  /* a: written by the owner; see runtime.h */
     uint64_t next_id, last_id;      /* o */
+    int64_t clock;                  /* o: when it last looked at the clock: some dispatches ago */
     struct th_counters counters;    /* a: written by the owner */
 
     struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */

@@ -38,6 +38,7 @@ struct th_task *th_task_make_outside(struct thrum_runtime *runtime, thrum_fn fn,
 
 void th_task_discard(struct th_worker *worker, struct th_task *task)
 {
+    task->id = 0;
     if ((task->flags & TH_TASK_IS_POST) != 0)
         th_post_put(task->runtime->posts, task);
     else if (worker != NULL && worker->runtime == task->runtime)
@@ -221,6 +222,7 @@ TH_INLINE void end(struct th_worker *worker, struct th_task *task, int result)
         return;
     }
     th_worker_count(&worker->finished);
+    task->id = 0;
     th_record_give(&worker->records, &worker->runtime->records, task);
 }
 

@@ -44,6 +44,7 @@ int thrum_post(thrum_runtime *runtime, thrum_fn fn, void *arg)
     bool is_in = th_worker_inject(runtime, task);
     if (!is_in) {
         (void)th_atomic64_sub_release(&runtime->foreign_spawned, 1); /* [Q1] */
+        task->id = 0;
         th_post_put(runtime->posts, task);
         /* Who was about to end the runtime may have seen it counted, and stepped back: he has to look again. */
         th_idle_notify(runtime);

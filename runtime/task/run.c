@@ -10,6 +10,7 @@
 #include "task/deadlock.h"
 #include "task/interrupt.h"
 #include "task/life.h"
+#include "task/observer.h"
 #include "task/post.h"
 #include "task/report.h"
 #include "task/scope.h"
@@ -274,7 +275,9 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
     code = open_runtime(&settings, &runtime);
     if (code == 0) {
         th_interrupt_begin(runtime);
+        th_observer_open();
         code = run(runtime, &main_task);
+        th_observer_close();
         th_interrupt_end(runtime);
         if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
             code = -EDEADLK;

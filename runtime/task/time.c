@@ -5,6 +5,7 @@
 #include "task/call.h"
 #include "task/await.h"
 #include "task/life.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -13,6 +14,8 @@ thrum_time th_after(thrum_time span)
     thrum_time now = th_sys_now();
     return span > THRUM_FOREVER - now ? THRUM_FOREVER : now + span;
 }
+
+const struct th_wait_kind th_wait_for_time = {.name = "time"};
 
 int thrum_sleep_until(thrum_time when)
 {
@@ -25,7 +28,9 @@ int thrum_sleep_until(thrum_time when)
         return 0;
     }
     /* Who sleeps for ever still waits for time, and not for others who could be found missing (task/deadlock.h). */
+    th_waiting_note(waiter.task->fiber, &th_wait_for_time, (void *)(uintptr_t)when);
     code = th_await(&waiter, when < THRUM_FOREVER ? when : THRUM_FOREVER - 1);
+    th_waiting_note(waiter.task->fiber, NULL, NULL);
     return code < 0 ? code : 0;
 }
 

@@ -14,9 +14,14 @@ struct th_task;
 /* A way to wait; one constant for each. */
 struct th_wait_kind {
     const char *name; /* "mutex" */
-    /* The task that must act before the wait can end: NULL where there is none, or not one alone. May be NULL. */
+    /* The task that must act before the wait can end: NULL where there is none, or not one alone. May be NULL. Asked of
+     * the object, or of a copy of its first `bytes`. */
     struct th_task *(*owner)(const void *object);
+    size_t bytes; /* that the owner is read from; 0: the object is the owner, and not looked into */
 };
+
+/* Kinds whose object is a number: a point in time, a file descriptor. */
+extern const struct th_wait_kind th_wait_for_time, th_wait_to_read, th_wait_to_write;
 
 struct th_waiting {
     const struct th_wait_kind *kind; /* NULL: it does not wait, or for nothing that has a name */

@@ -230,3 +230,57 @@ TEST(async_for_iterates_over_a_generator_and_aclose_ends_it_early)
 {
     SAME_AS_ASYNCIO(iterate, "0 1 2 closed closed left at 0");
 }
+
+/*
+ *     class Resource:
+ *         async def __aenter__(self): await asyncio.sleep(0); print("open")
+ *         async def __aexit__(self, *e): await asyncio.sleep(0); print("close")
+ *     async def use(fails):
+ *         async with Resource():
+ *             if fails: raise ValueError
+ *             print("use")
+ *     await use(False)
+ *     try: await use(True)
+ *     except ValueError: print("ValueError")                     open use close open close ValueError
+ */
+struct resource {
+    bool is_open;
+};
+
+static struct resource open_resource(void)
+{
+    thrum_yield();
+    note("open ");
+    return (struct resource){.is_open = true};
+}
+
+static void close_resource(struct resource *resource)
+{
+    thrum_yield();
+    resource->is_open = false;
+    note("close ");
+}
+
+static int use_resource(bool fails)
+{
+    __attribute__((cleanup(close_resource))) struct resource resource = open_resource();
+    CHECK(resource.is_open);
+    if (fails)
+        return -EINVAL;
+    note("use ");
+    return 0;
+}
+
+static int use_twice(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(use_resource(false), 0);
+    if (use_resource(true) == -EINVAL)
+        note("ValueError");
+    return 0;
+}
+
+TEST(async_with_closes_on_every_way_out)
+{
+    SAME_AS_ASYNCIO(use_twice, "open use close open close ValueError");
+}

@@ -68,6 +68,14 @@ int th_sys_guard_install(void *at, size_t bytes)
     return 0;
 }
 
+int th_sys_core_has(void *at, size_t bytes, bool has)
+{
+    (void)at;
+    (void)bytes;
+    (void)has;
+    return 0;
+}
+
 int th_sys_discard(void *at, size_t bytes)
 {
     shadow_access((uintptr_t)at, bytes < 64 ? bytes : 64, true, SITE);
@@ -355,6 +363,7 @@ uint64_t th_sys_random(void)
 /* ---- The end */
 
 void (*th_panic_context)(void);
+void (*th_panic_rest)(void);
 
 void th_panic(const char *format, ...)
 {

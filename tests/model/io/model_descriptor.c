@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 #include "io/descriptor.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -99,6 +100,16 @@ void th_worker_wake(struct th_task *task)
     th_atomic32 *word = &is_ready[task - tasks];
     th_atomic32_store_release(word, 1);
     (void)th_sys_futex_wake(word, 1);
+}
+
+void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
+{
+    (void)kind;
+    (void)object;
+}
+
+void th_waiting_end(void)
+{
 }
 
 int th_await_begin(struct th_waiter *waiter)
