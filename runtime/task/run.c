@@ -8,6 +8,7 @@
 #include "sched/watched.h"
 #include "task/call.h"
 #include "task/deadlock.h"
+#include "task/interrupt.h"
 #include "task/life.h"
 #include "task/observer.h"
 #include "task/post.h"
@@ -300,9 +301,11 @@ static int run_with(const struct settings *settings, struct main_task *main_task
     if (settings->seed != 0)
         code = th_seeded_open(runtime->workers[0], settings->seed);
     if (code == 0) {
+        th_interrupt_begin(runtime);
         th_observer_open();
         code = run(runtime, main_task);
         th_observer_close();
+        th_interrupt_end(runtime);
         if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
             code = -EDEADLK;
         th_report_at_end(runtime);
