@@ -3,6 +3,13 @@
 
 #include <signal.h>
 
+/* Valgrind and emulators know no pidfd_open, and so no end of a child that can be waited for with a deadline. */
+static void skip_without_pidfds(void)
+{
+    if (kit_is_valgrind() || kit_is_emulated())
+        SKIP("no pidfd_open here");
+}
+
 static bool is_told(const struct race *race)
 {
     return !race->is_deadlock || !(TH_TSAN || kit_is_emulated());
@@ -25,12 +32,14 @@ static void find_race(const struct race *race, thrum_explore_options options)
 
 TEST(planted_races_are_found_by_chance)
 {
+    skip_without_pidfds();
     for (size_t i = 0; i < race_count; i++)
         find_race(&races[i], (thrum_explore_options){.runs = races[i].by_chance, .by = THRUM_EXPLORE_BY_CHANCE});
 }
 
 TEST(planted_races_are_found_by_priority)
 {
+    skip_without_pidfds();
     for (size_t i = 0; i < race_count; i++)
         find_race(&races[i], (thrum_explore_options){.runs = races[i].by_priority, .by = THRUM_EXPLORE_BY_PRIORITY});
 }
@@ -38,11 +47,13 @@ TEST(planted_races_are_found_by_priority)
 /* Not from the first seed on, to be done sooner. */
 TEST(a_storm_of_runs_finds_what_takes_two_changes_of_priority)
 {
+    skip_without_pidfds();
     find_race(deepest_race, (thrum_explore_options){.first_seed = 1401, .runs = 300, .by = THRUM_EXPLORE_BY_PRIORITY});
 }
 
 TEST(where_nothing_is_planted_nothing_is_found)
 {
+    skip_without_pidfds();
     for (size_t i = 0; i < race_count; i++) {
         thrum_explored found;
         thrum_explore_options options = {.runs = (unsigned)fewer(40, 4), .is_quiet = true};
@@ -93,6 +104,7 @@ static thrum_explored explore_one(thrum_fn main_task, thrum_explore_options opti
 
 TEST(a_crash_is_one_runs_own)
 {
+    skip_without_pidfds();
     thrum_explored found = explore_one(abort_at_once, (thrum_explore_options){.first_seed = 5});
     CHECK_EQ(found.signo, SIGABRT);
     CHECK_EQ(found.seed, 5);
@@ -104,6 +116,7 @@ TEST(a_crash_is_one_runs_own)
 
 TEST(a_run_without_end_is_ended)
 {
+    skip_without_pidfds();
     CHECK_EQ(explore_one(yield_for_ever, (thrum_explore_options){.steps = 1000}).signo, SIGABRT);
     CHECK_EQ(explore_one(spin_for_ever, (thrum_explore_options){.longest = THRUM_MS(50)}).signo, SIGKILL);
 }
@@ -115,6 +128,7 @@ static int be_told(void *arg)
 
 TEST(all_runs_are_made_where_it_goes_on)
 {
+    skip_without_pidfds();
     int result = -EIO;
     thrum_explored found;
     thrum_explore_options options = {.runs = 6, .goes_on = true, .is_quiet = true};
@@ -138,6 +152,7 @@ static int ask_the_system(void *arg)
 
 TEST(what_is_not_the_runs_own_is_noticed)
 {
+    skip_without_pidfds();
     CHECK(!explore_one(ask_the_system, (thrum_explore_options){.first_seed = 2}).is_replayed);
 }
 
@@ -169,6 +184,7 @@ static void explore_loudly(void *arg)
 
 TEST(a_failure_is_told_with_its_seed)
 {
+    skip_without_pidfds();
     struct kit_outcome outcome;
     kit_in_child(explore_loudly, NULL, &outcome);
     CHECK_EQ(outcome.exit_code, 0);
