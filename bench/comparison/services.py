@@ -22,7 +22,7 @@ LOAD = BENCH / 'service_load'
 class Service:
     name: str
     title: str
-    command: tuple          # {port} and {workers} are filled in
+    command: tuple = ()     # {port} and {workers} are filled in
     echo: tuple = ()        # the same as an echo server
     recipe: str = ''        # for bench/peers/build
     is_single: bool = False  # one loop on one core, whatever is asked for
@@ -59,6 +59,11 @@ SERVICES = {s.name: s for s in (
             recipe='asyncio', is_single=True),
     Service('uvloop', 'asyncio on uvloop', (ASYNCIO, '--uvloop', '{port}'), (ASYNCIO, '--uvloop', '--echo', '{port}'),
             'asyncio', is_single=True, needs='uvloop'),
+    Service('asyncio_streams', 'asyncio, by streams', echo=(ASYNCIO, '--streams', '{port}'), recipe='asyncio',
+            is_single=True),
+    Service('gevent', 'gevent', echo=(PEERS_SOURCE / 'gevent' / 'gevent_echo', '{port}'), is_single=True,
+            needs='gevent'),
+    Service('asio', 'Boost.Asio', echo=(PEERS_BIN / 'asio_echo', '{port}', '{workers}'), recipe='asio'),
     Service('libuv', 'libuv', (PEERS_BIN / 'libuv_service', '{port}'),
             (PEERS_BIN / 'libuv_service', '--echo', '{port}'), 'libuv', is_single=True),
     Service('libuv_work', 'libuv, heavy ones by uv_queue_work', (PEERS_BIN / 'libuv_service', '--queue-work', '{port}'),
@@ -69,7 +74,8 @@ SERVICES = {s.name: s for s in (
             (PEERS_BIN / 'tokio_service', '--echo', '{port}', '{workers}'), 'tokio'),
     Service('tokio_blocking', 'Tokio, heavy ones by spawn_blocking',
             (PEERS_BIN / 'tokio_service', '--spawn-blocking', '{port}', '{workers}'), recipe='tokio'),
-    Service('threads', 'a thread for each connection', (BENCH / 'service_threads', '{port}')),
+    Service('threads', 'a thread for each connection', (BENCH / 'service_threads', '{port}'),
+            (BENCH / 'service_threads', '--echo', '{port}')),
 )}
 
 P50 = Metric('p50_us', 'p50', 'ms', scale=0.001)
@@ -79,6 +85,11 @@ LIGHT = Metric('light_per_s', 'light requests a second', '/s', is_lower_better=F
 HEAVY = Metric('heavy_per_s', 'heavy requests a second', '/s', is_lower_better=False)
 CPU = Metric('cpu_us_per_light', 'CPU of the server for a light request', 'us')
 ECHO_CPU = replace(CPU, title='CPU of the server for a message')
+
+
+def echo(clients):
+    return Scenario(f'echo_{clients}', f'{clients:,} clients that send 64 bytes and want them back, again at once',
+                    ('--light', str(clients), '--echo', '64'), (ECHO_CPU, LIGHT, P50, P99, P999), is_echo=True)
 
 
 def paced(heavy, ms):
@@ -94,8 +105,7 @@ SCENARIOS = {s.name: s for s in (
     Scenario('blocked', '64 light clients that ask again at once beside 64 that block a thread for 50 ms each',
              ('--light', '64', '--heavy', '64', '--ms', '50', '--how', 'block'), (P99, LIGHT, HEAVY)),
     Scenario('compute', '8 clients that only want 10 ms of computing each', ('--light', '0', '--heavy', '8'), (HEAVY,)),
-    Scenario('echo', '64 clients that send 64 bytes and want them back, again at once',
-             ('--light', '64', '--echo', '64'), (ECHO_CPU, LIGHT, P99), is_echo=True),
+    echo(100), echo(1000), echo(10000),
 )}
 
 
@@ -105,12 +115,18 @@ def beside(heavy):
                     ('--light', '64', '--heavy', str(heavy), '--ms', '10'), (LIGHT, HEAVY))
 
 
-def is_there(service):
+def serves(service, scenario):
+    return bool(service.echo if scenario.is_echo else service.command)
+
+
+def what_is_missing(service):
+    """Its name; empty: nothing is."""
     if service.needs:
         probe = subprocess.run(['/usr/bin/python3', '-c', f'import {service.needs}'], capture_output=True)
         if probe.returncode != 0:
-            return False
-    return service.command[0].exists()
+            return service.needs
+    program = (service.command or service.echo)[0]
+    return '' if program.exists() else program.name
 
 
 # ---- One run ----
@@ -131,6 +147,8 @@ def share_cores(workers):
 def start(command, cores, is_urgent=False, **options):
     def settle():
         os.sched_setaffinity(0, cores)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         if is_urgent:
             try:
                 os.setpriority(os.PRIO_PROCESS, 0, -10)

@@ -41,6 +41,9 @@ typedef struct thrum_options {
  * other and nobody was left to wake one: stderr says who waited for what, and all waits were cancelled. That is found
  * where it is certain: no other thread in the process, no timer, no descriptor that was waited for, and nobody has the
  * runtime's address (thrum_runtime_current). Called inside a task it just calls main_task(arg).
+ *
+ * SIGINT and SIGTERM, where the program has no handler for them: the first cancels all tasks of the process's first
+ * runtime, the second ends the program.
  */
 THRUM_API int thrum_run(thrum_fn main_task, void *arg);
 /* The same; options may be NULL. */

@@ -16,6 +16,7 @@ struct rule {
     enum th_sys_call call;
     uint64_t first; /* 1 is the first call after the plan was set */
     uint64_t last;
+    unsigned percent;   /* of those between */
     int code;           /* -errno, or 0: shorten */
     size_t short_bytes; /* with code 0 */
 };
@@ -64,6 +65,14 @@ static bool parse_call(const char *text, size_t length, enum th_sys_call *call)
 
 static bool parse_when(const char *text, struct rule *rule)
 {
+    rule->percent = 100;
+    if (*text == '%') {
+        char *behind;
+        rule->first = 1;
+        rule->last = UINT64_MAX;
+        rule->percent = (unsigned)strtoul(text + 1, &behind, 10);
+        return rule->percent <= 100 && *behind == ':';
+    }
     if (strncmp(text, "*:", 2) == 0) {
         rule->first = 1;
         rule->last = UINT64_MAX;
@@ -138,7 +147,8 @@ int th_fault_plan(const char *plan)
         size_t length = strcspn(next, ",");
         memcpy(text, next, length < sizeof text ? length : sizeof text - 1);
         if (count == RULES_MAX || length >= sizeof text || !parse_rule(text, &rules[count])) {
-            fprintf(stderr, "thrum: fault plan: bad rule `%s` (want call:N[+|xK]:ERRNO or call:N:short=BYTES)\n", text);
+            fprintf(stderr,
+                    "thrum: fault plan: bad rule `%s` (want call:N[+|xK]:ERRNO or call:%%PERCENT:short=BYTES)\n", text);
             return -EINVAL;
         }
         count++;
@@ -158,13 +168,20 @@ uint64_t th_fault_hits(enum th_sys_call call)
     return th_atomic64_load_relaxed(&hits[call]);
 }
 
+/* Chance, but the same in each run. */
+static bool is_drawn(const struct rule *rule, uint64_t nth)
+{
+    uint64_t mixed = (nth * TH_COUNT_OF(rules) + (uint64_t)(rule - rules)) * 0x9e3779b97f4a7c15;
+    return (mixed >> 32) % 100 < rule->percent;
+}
+
 int th_fault_check(enum th_sys_call call, size_t *bytes)
 {
     uint64_t nth = th_atomic64_add_relaxed(&calls[call], 1) + 1;
     uint32_t count = th_atomic32_load_acquire(&rule_count); /* [X1] */
     for (uint32_t i = 0; i < count; i++) {
         const struct rule *rule = &rules[i];
-        if (rule->call != call || nth < rule->first || nth > rule->last)
+        if (rule->call != call || nth < rule->first || nth > rule->last || !is_drawn(rule, nth))
             continue;
         th_atomic64_add_relaxed(&hits[call], 1);
         if (rule->code != 0)

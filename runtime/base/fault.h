@@ -8,6 +8,7 @@
  *     write:3:short=1             the third write moves one byte at most
  *     alloc:5+:ENOMEM             the fifth allocation and every later one fails
  *     read:2x4:EINTR              reads 2, 3, 4, 5
+ *     recv:%50:EINTR              half of all, always the same ones
  *     mmap:1:ENOMEM,close:*:EIO   several rules; `*` is every call
  *
  * [X1] release rule_count -> acquire rule_count: the rules below the count are filled.

@@ -324,6 +324,11 @@ int th_sys_sigaction(int signo, const struct sigaction *act, struct sigaction *b
     return fault ? fault : (int)SYS_RESULT(sigaction(signo, act, before));
 }
 
+void th_sys_raise(int signo)
+{
+    (void)raise(signo);
+}
+
 int th_sys_sigaltstack(const stack_t *stack, stack_t *before)
 {
     int fault = TH_FAULT(sigaltstack);

@@ -150,6 +150,8 @@ void th_sys_thread_yield(void);
 
 /* Signals. */
 int th_sys_sigaction(int signo, const struct sigaction *act, struct sigaction *before);
+void th_sys_raise(
+    int signo); /* to the calling thread; a handler that runs holds its own signal back until it returns */
 int th_sys_sigaltstack(const stack_t *stack, stack_t *before);
 void th_sys_signals_hold(sigset_t *before); /* none is delivered to the calling thread until the release */
 void th_sys_signals_release(const sigset_t *before);

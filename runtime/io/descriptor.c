@@ -4,6 +4,7 @@
 #include "task/waiting.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Numbers go up to what /proc/sys/fs/nr_open says, a million if nobody changed it; the table is touched as far as it is
  * used. */
@@ -38,9 +39,10 @@ static void quiet_pipes(void)
 static TH_COLD struct th_descriptor *make(int fd)
 {
     void *nobody = NULL;
-    struct th_descriptor *chunk = th_sys_alloc_zeroed(CHUNK * sizeof *chunk);
+    struct th_descriptor *chunk = th_sys_alloc_aligned(TH_CACHE_LINE, CHUNK * sizeof *chunk);
     if (chunk == NULL)
         return NULL;
+    memset(chunk, 0, CHUNK * sizeof *chunk);
     if (!th_atomicptr_cas_acqrel(&chunks[fd / CHUNK], &nobody, chunk)) /* [IO3] */
         th_sys_free(chunk);
     uint32_t end = th_atomic32_load_relaxed(&chunk_end), wanted = (uint32_t)(fd / CHUNK) + 1;

@@ -70,8 +70,9 @@ struct th_io_node {
     bool is_listed;                 /* l; its owner reads it after a wake, which came from under the lock */
 };
 
+/* On a line of its own: its neighbours' tasks run on other workers. */
 struct th_descriptor {
-    struct th_lock lock;
+    struct th_lock lock TH_ALIGNED(TH_CACHE_LINE);
     th_atomic32 users;             /* a */
     th_atomic32 events[2];         /* a: written by events under l */
     uint32_t generation;           /* l */

@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "base/sys.h"
 #include "io/connection.h"
+#include "io/poller.h"
 #include "task/await.h"
 
 #include <errno.h>
@@ -136,11 +137,16 @@ int thrum_serve_with(int listener, const thrum_serve_options *options, thrum_han
 {
     struct service service = {.handler = handler, .arg = arg, .most = CONNECTIONS_MOST};
     thrum_group group = THRUM_GROUP_WITH(THRUM_EACH);
-    if (th_task_self() == NULL)
+    struct th_task *self = th_task_self();
+    struct th_poller *poller;
+    if (self == NULL)
         return -EPERM;
     if (options != NULL && options->connections != 0)
         service.most = options->connections;
-    int code = accept_all(&service, &group, listener);
+    /* Before the connections have taken all file descriptors there are: without it none of them could wait. */
+    int code = th_poller_of(self->runtime, &poller);
+    if (code == 0)
+        code = accept_all(&service, &group, listener);
     (void)thrum_group_wait(&group);
     if (code != -EBADF)
         (void)thrum_close(listener);

@@ -62,7 +62,11 @@ bool th_io_would_wait(const struct th_io *io)
     if (io->descriptor == NULL)
         return false;
     struct pollfd look = {.fd = io->fd, .events = io->direction == TH_READING ? POLLIN : POLLOUT};
-    return th_sys_poll(&look, 1, 0) == 0;
+    int ready;
+    /* A signal that came meanwhile says nothing, and the call would hold the worker up. */
+    while ((ready = th_sys_poll(&look, 1, 0)) == -EINTR)
+        continue;
+    return ready == 0;
 }
 
 bool th_io_would_block(const struct th_io *io)

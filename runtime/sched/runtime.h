@@ -72,6 +72,7 @@ struct thrum_runtime {
     uint32_t worker_count;      /* c: permits: how many pick tasks at once */
     uint32_t cores;             /* c: on which its threads may run */
     th_atomic32 phase;          /* a: enum th_phase */
+    th_atomic32 cancel;         /* a: the root group's: the reason, once and for all; 0: not cancelled */
     /* c: runs a task from beginning to end on the calling fiber; task/ provides it. */
     void (*execute)(struct th_worker *worker, struct th_task *task);
     /* c: asked by a worker that goes to sleep without end: true if there is something to do after all; task/ too. */

@@ -6,6 +6,8 @@
 enum {
     /* About what a wake costs: who would sleep for less had better not. */
     SEARCH_NS = 50000,
+    /* Between two looks at file descriptors while searching: each is a system call. */
+    POLL_EVERY_NS = TH_SHRUNK(10000, 0),
     /* A victim that has not answered by then is computing. */
     SILENCE_NS = TH_SHRUNK(40000, 0),
     /* Turns to wait for a victim that is inside just now (some 20 us). */
@@ -205,8 +207,11 @@ static bool look_outside(struct th_worker *worker)
 static bool look_at_poll_source(struct th_worker *worker, int64_t now)
 {
     struct th_poll_source *source = th_runtime_poll_source(worker->runtime);
+    if (source == NULL || now < worker->poll_after)
+        return false;
+    worker->poll_after = now + POLL_EVERY_NS;
     th_count(&worker->counters.polls);
-    worker->polled = source != NULL ? source->poll(source, now, 0) : NULL;
+    worker->polled = source->poll(source, now, 0);
     return worker->polled != NULL;
 }
 
@@ -283,12 +288,12 @@ static int64_t own_deadline(const struct th_worker *worker)
 static bool search_for(struct th_worker *worker, int64_t span)
 {
     int64_t now = th_sys_now(), until = now + span;
-    do {
+    while (now < until) {
         if (look(worker, now))
             return true;
         th_cpu_relax();
         now = th_sys_now();
-    } while (now < until);
+    }
     return false;
 }
 
@@ -313,10 +318,12 @@ static bool nap(struct th_worker *worker)
 }
 
 /* How long to search before a sleep. Who spins where more threads are awake than there are cores takes the core from
- * those who could make work for it. */
+ * those who could make work for it. Who is awake alone has nobody to steal from, and file descriptors end a sleep. */
 static int64_t search_span(struct thrum_runtime *runtime)
 {
     uint32_t awake = runtime->worker_count - th_idle_sleeping(&runtime->idle) + th_crew_aside(runtime);
+    if (awake == 1 && th_runtime_poll_source(runtime) != NULL)
+        return 0;
     return awake > runtime->cores ? 0 : SEARCH_NS;
 }
 

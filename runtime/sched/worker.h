@@ -92,6 +92,7 @@ struct th_worker {
     int64_t stolen_at;       /* o: 0: nothing stolen since */
     int64_t pause_ns;        /* o: how long not to ask, after thefts that were not worth it */
     int64_t ask_after;       /* o */
+    int64_t poll_after;      /* o: while it searches */
     th_atomic32 wants_half;  /* a: relaxed, a hint for the giver */
     pthread_t os_thread;     /* c while has_thread */
     bool has_thread;         /* the monitor's, and the end's: to be joined */

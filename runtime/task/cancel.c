@@ -11,8 +11,8 @@ uint32_t th_task_cancel_reason(const struct th_task *task)
         if (own != 0)
             return own;
         struct thrum_group *group = task->group;
-        if (group == NULL) /* the root group ends when the main task has */
-            return th_runtime_is_closing(task->runtime) ? THRUM_CANCEL_SHUTDOWN : 0;
+        if (group == NULL)
+            return th_atomic32_load_acquire(&task->runtime->cancel);        /* [G2] */
         uint32_t groups = th_atomic32_load_acquire(th_group_cancel(group)); /* [G2] */
         if (groups != 0 || group->is_shielded_ != 0)
             return groups;

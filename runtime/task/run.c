@@ -8,6 +8,7 @@
 #include "sched/watched.h"
 #include "task/call.h"
 #include "task/deadlock.h"
+#include "task/interrupt.h"
 #include "task/life.h"
 #include "task/observer.h"
 #include "task/post.h"
@@ -273,9 +274,11 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
     struct main_task main_task = {.fn = main_fn, .arg = arg};
     code = open_runtime(&settings, &runtime);
     if (code == 0) {
+        th_interrupt_begin(runtime);
         th_observer_open();
         code = run(runtime, &main_task);
         th_observer_close();
+        th_interrupt_end(runtime);
         if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
             code = -EDEADLK;
         th_report_at_end(runtime);

@@ -116,6 +116,9 @@ void th_scope_cancel_group(struct thrum_group *group, uint32_t reason)
 
 void th_scope_cancel_root(struct thrum_runtime *runtime, uint32_t reason)
 {
+    uint32_t nothing = 0;
+    if (!th_atomic32_cas_release(&runtime->cancel, &nothing, reason)) /* [G2] */
+        return;
     for (uint32_t i = 0; i < TH_ROOT_ROSTERS; i++)
         tell_roster(&runtime->roots[i], reason);
 }
@@ -124,9 +127,8 @@ void th_scope_cancel_root(struct thrum_runtime *runtime, uint32_t reason)
 
 static uint32_t reason_above(const struct th_task *task)
 {
-    if (task->group != NULL)
-        return th_atomic32_load_acquire(th_group_cancel(task->group)); /* [G2] */
-    return th_runtime_is_closing(task->runtime) ? THRUM_CANCEL_SHUTDOWN : 0;
+    th_atomic32 *cancel = task->group != NULL ? th_group_cancel(task->group) : &task->runtime->cancel;
+    return th_atomic32_load_acquire(cancel); /* [G2] */
 }
 
 static void list_task(struct th_task *task)

@@ -35,6 +35,24 @@ TEST(ranges_and_always)
     CHECK_EQ(th_sys_close(th_sys_open_read("/dev/null")), 0);
 }
 
+TEST(some_in_a_hundred_fail_and_always_the_same)
+{
+    bool failed[400];
+    int count = 0;
+    for (int turn = 0; turn < 2; turn++) {
+        CHECK_EQ(th_fault_plan("close:%25:EINTR"), 0);
+        for (size_t i = 0; i < TH_COUNT_OF(failed); i++) {
+            bool fails = th_sys_close(-1) == -EINTR;
+            if (turn > 0)
+                CHECK_EQ(fails, failed[i]);
+            failed[i] = fails;
+            count += fails;
+        }
+    }
+    CHECK_GT(count, 800 * 15 / 100);
+    CHECK_LT(count, 800 * 35 / 100);
+}
+
 TEST(reads_and_writes_come_up_short)
 {
     int ends[2];
@@ -59,7 +77,7 @@ TEST(a_bad_plan_is_refused_and_named)
 {
     static struct kit_outcome outcome;
     char bad[][32] = {"mmap",           "nothing:1:EIO", "mmap:0:EIO", "mmap:1:EWHAT",
-                      "mmap:1:short=2", "mmap:1x0:EIO",  "read:x:EIO"};
+                      "mmap:1:short=2", "mmap:1x0:EIO",  "read:x:EIO", "read:%101:EIO"};
     for (size_t i = 0; i < TH_COUNT_OF(bad); i++) {
         kit_in_child(plan_badly, bad[i], &outcome);
         CHECK_EQ(outcome.exit_code, 0);

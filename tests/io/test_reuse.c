@@ -19,15 +19,28 @@ struct reuse {
     th_atomic64 cookies;
 };
 
+/* Under a number that was another file's a moment ago, too. */
+static struct pair open_pair_or_dup(struct th_random *random)
+{
+    struct pair pair = open_pair(PAIR_UNIX);
+    if (th_random_below(random, 4) == 0) {
+        int other = thrum_dup(pair.fds[0]);
+        CHECK_GE(other, 0);
+        CHECK_EQ(thrum_close(pair.fds[0]), 0);
+        pair.fds[0] = other;
+    }
+    return pair;
+}
+
 /* A pair with a cookie in it, sometimes; a reader that gets another's cookie has been woken for the wrong file. */
 static int open_and_close(void *arg)
 {
     struct reuse *reuse = arg;
     struct th_random random;
     th_random_init(&random, kit_seed() ^ thrum_self_id());
-    for (int i = fewer(ROUNDS_OF_REUSE, ROUNDS_OF_REUSE / 10); i > 0; i--) {
+    for (int i = kit_rounds(fewer(ROUNDS_OF_REUSE, ROUNDS_OF_REUSE / 10)); i > 0; i--) {
         struct slot *slot = &reuse->slots[th_random_below(&random, SLOTS)];
-        struct pair pair = open_pair(PAIR_UNIX);
+        struct pair pair = open_pair_or_dup(&random);
         uint64_t cookie = th_atomic64_add_relaxed(&reuse->cookies, 1) + 1;
         th_lock_take(&slot->lock);
         int old[2] = {slot->fds[0], slot->fds[1]};
@@ -93,6 +106,8 @@ static int reuses_numbers(void *arg)
     CHECK_EQ(thrum_group_wait(&group), 0);
     CHECK_EQ(count_of(&reuse.wrong), 0);
     CHECK_GT(count_of(&reuse.read), 0);
+    printf("%u workers: %" PRIu64 " pairs opened and closed, %u cookies read, none of another's\n", thrum_workers(),
+           th_atomic64_load_relaxed(&reuse.cookies), count_of(&reuse.read));
     for (int i = 0; i < SLOTS; i++) {
         if (reuse.slots[i].fds[0] >= 0)
             close_pair(&(struct pair){.fds = {reuse.slots[i].fds[0], reuse.slots[i].fds[1]}});

@@ -43,6 +43,12 @@ void kit_at_end(void (*check)(void))
     at_end[at_end_count++] = check;
 }
 
+int kit_rounds(int usual)
+{
+    const char *given = getenv("KIT_ROUNDS");
+    return given != NULL ? atoi(given) : usual;
+}
+
 uint64_t kit_seed(void)
 {
     __atomic_store_n(&seed_used, true, __ATOMIC_RELAXED); /* any thread of a test may ask */

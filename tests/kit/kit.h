@@ -14,7 +14,8 @@
  *
  * Environment: KIT_SEED, the seed that kit_seed() gives (else a fresh one, printed when the test fails);
  * KIT_DUMP_AFTER, set by ctest: seconds after which a test that still runs writes what its tasks wait for;
- * KIT_EMULATED, set by ctest where an emulator runs the tests.
+ * KIT_ROUNDS, for tests that can go on for long (kit_rounds); KIT_EMULATED, set by ctest where an emulator runs the
+ * tests.
  */
 #ifndef KIT_H
 #define KIT_H
@@ -87,6 +88,9 @@ void kit_command(const char *const argv[], struct kit_outcome *outcome);
 
 /* The seed of this run: every random choice of a test comes from it. */
 uint64_t kit_seed(void);
+
+/* How many turns a test takes: as usual, or what KIT_ROUNDS says. */
+int kit_rounds(int usual);
 
 /* Called after each test that returned, in its process: for ledgers that must balance. */
 void kit_at_end(void (*check)(void));

@@ -290,6 +290,11 @@ int th_sys_sigaction(int signo, const struct sigaction *act, struct sigaction *b
     return 0;
 }
 
+void th_sys_raise(int signo)
+{
+    (void)signo;
+}
+
 int th_sys_sigaltstack(const stack_t *stack, stack_t *before)
 {
     (void)stack;

@@ -94,6 +94,22 @@ MODEL(scope_cancel_meets_a_wait, .modes = ALL, .preemptions = 2, .stale = 2)
     th_model_join_all();
 }
 
+static void cancel_root(void *arg)
+{
+    (void)arg;
+    cause = 1;
+    th_scope_cancel_root(&runtime, THRUM_CANCEL_USER);
+}
+
+/* The main task may be about to wait for the first time. */
+MODEL(scope_cancel_of_the_root_meets_a_wait, .modes = MODEL_SC | MODEL_TSO, .preemptions = 2, .stale = 2)
+{
+    th_task_fill(&top, &runtime, 1, NULL, NULL);
+    th_model_thread(cancel_root, NULL);
+    await_and_leave(&top);
+    th_model_join_all();
+}
+
 static void cancel_top(void *arg)
 {
     (void)arg;
@@ -131,7 +147,7 @@ static void list_and_leave(void *arg)
     task->elder = task->younger = NULL;
 }
 
-MODEL(scope_two_list_and_one_cancels, .modes = MODEL_SC, .preemptions = 2, .spurious = MODEL_NONE)
+MODEL(scope_two_list_and_one_cancels, .modes = MODEL_SC, .preemptions = 1, .spurious = MODEL_NONE)
 {
     set_up();
     th_model_thread(cancel_outer, NULL);
