@@ -200,7 +200,7 @@ static void write_one(void *arg)
     (void)change(next_write, 1);
 }
 
-MODEL(data_that_comes_while_the_reader_goes_to_wait_is_read, .preemptions = 2, .stale = 1, .leaks = true)
+MODEL(data_that_comes_while_the_reader_goes_to_wait_is_read, .preemptions = 1, .stale = 1, .leaks = true)
 {
     th_model_thread(poll_until_over, NULL);
     th_model_thread(write_one, NULL);
@@ -264,7 +264,7 @@ static void close_behind(void *arg)
     MODEL_CHECK_EQ(th_descriptor_close(FD), 0);
 }
 
-MODEL(a_close_reaches_who_is_about_to_wait, .preemptions = 3, .stale = 2, .leaks = true)
+MODEL(a_close_reaches_who_is_about_to_wait, .preemptions = 2, .stale = 2, .leaks = true)
 {
     set_up_open();
     /* Begun before the close: it must be told. */
@@ -293,7 +293,7 @@ MODEL(of_two_closes_one_counts, .preemptions = 2, .stale = 1, .leaks = true)
 }
 
 /* The last to leave closes, and what the others did is done by then. */
-MODEL(the_number_is_closed_behind_every_call, .preemptions = 3, .leaks = true)
+MODEL(the_number_is_closed_behind_every_call, .preemptions = 2, .leaks = true)
 {
     set_up_open();
     MODEL_CHECK_EQ(th_descriptor_acquire(FD, &used), 0);
@@ -324,7 +324,7 @@ static uint32_t next_opened(uint32_t before, uint32_t arg)
     return 0;
 }
 
-MODEL(an_event_of_an_earlier_owner_wakes_nobody, .preemptions = 3, .stale = 2, .leaks = true)
+MODEL(an_event_of_an_earlier_owner_wakes_nobody, .preemptions = 2, .stale = 2, .leaks = true)
 {
     struct th_descriptor *descriptor;
     set_up_open();
@@ -350,7 +350,7 @@ static void use_for_the_first_time(void *arg)
     set_up_open();
 }
 
-MODEL(a_record_is_made_once, .preemptions = 3, .leaks = true)
+MODEL(a_record_is_made_once, .preemptions = 2, .leaks = true)
 {
     struct th_descriptor *descriptor;
     th_model_thread(use_for_the_first_time, NULL);

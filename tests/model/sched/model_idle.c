@@ -231,7 +231,7 @@ static void wake_up_and_compute(void *arg)
     th_idle_want_napper(&runtime);
 }
 
-MODEL(a_napper_that_gives_up_and_a_worker_that_wakes_meet, .modes = ALL, .preemptions = 3)
+MODEL(a_napper_that_gives_up_and_a_worker_that_wakes_meet, .modes = ALL, .preemptions = 2)
 {
     set_up();
     runtime.worker_count = 2;

@@ -123,7 +123,7 @@ MODEL(steal_from_the_silent, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, .preemp
     finish();
 }
 
-MODEL(steal_by_two, .preemptions = 2)
+MODEL(steal_by_two, .preemptions = 1)
 {
     set_up(3);
     spawn(&workers[0], 1);
@@ -142,7 +142,7 @@ static void thief_of_two(void *arg)
     run_all(worker);
 }
 
-MODEL(steal_from_two, .preemptions = 2)
+MODEL(steal_from_two, .preemptions = 1)
 {
     set_up(3);
     th_model_thread(victim_of_one, &workers[0]);

@@ -75,7 +75,7 @@ static void worker_body(void *arg)
     }
 }
 
-MODEL(fiber_moves_between_workers, .preemptions = 2)
+MODEL(fiber_moves_between_workers, .preemptions = 1)
 {
     void *stack;
     MODEL_CHECK_EQ(th_sys_map_stacks(STACK_BYTES, &stack), 0);

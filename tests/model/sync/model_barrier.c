@@ -51,7 +51,7 @@ static void meet_or_be_cancelled(void *arg)
     (void)th_atomic32_add_relaxed(&met, code >= 0);
 }
 
-MODEL(barrier_cancel_meets_the_last_to_come, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(barrier_cancel_meets_the_last_to_come, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     int cancelled = th_model_thread(meet_or_be_cancelled, NULL);
     th_model_thread(cancel_thread, (void *)(intptr_t)cancelled);
@@ -71,7 +71,7 @@ static void break_it(void *arg)
     thrum_barrier_abort(&barrier);
 }
 
-MODEL(barrier_abort_meets_cancel, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(barrier_abort_meets_cancel, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     th_model_thread(break_it, NULL);
     th_model_thread(cancel_thread, (void *)0);
@@ -117,7 +117,7 @@ MODEL(once_a_failure_lets_the_next_try, .preemptions = 2, .stale = 1, .spurious 
 }
 
 /* The one that was woken to try is cancelled: another tries. */
-MODEL(once_a_failure_meets_cancel, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(once_a_failure_meets_cancel, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     int cancelled = th_model_thread(need_it, (void *)2);
     th_model_thread(need_it, (void *)2);
@@ -176,7 +176,7 @@ MODEL(waitgroup_done_meets_cancel, .modes = ALL, .preemptions = 2, .stale = 2, .
 }
 
 /* Nobody is in line any more when the count comes to 0; who finds that must not go on before it has been left. */
-MODEL(waitgroup_goes_although_its_wait_was_cancelled, .modes = ALL, .preemptions = 3, .stale = 2,
+MODEL(waitgroup_goes_although_its_wait_was_cancelled, .modes = ALL, .preemptions = 2, .stale = 2,
       .spurious = MODEL_NONE)
 {
     lend_group(1);

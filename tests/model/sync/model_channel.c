@@ -220,7 +220,7 @@ MODEL(many_at_once, .preemptions = 2, .stale = 1)
     balance();
 }
 
-MODEL(closed_buffer_is_drained, .preemptions = 2, .stale = 1)
+MODEL(closed_buffer_is_drained, .preemptions = 1, .stale = 1)
 {
     open_channel(1);
     th_model_thread(send_perhaps, ITEM_ARG(0));
@@ -242,7 +242,7 @@ static void send_into_created(void *arg)
 }
 
 /* The receiver may give the channel up: the sender's last touch was before. */
-MODEL(channel_goes_once_its_item_was_received, .modes = ALL, .preemptions = 3)
+MODEL(channel_goes_once_its_item_was_received, .modes = ALL, .preemptions = 2)
 {
     uint64_t item = 0;
     MODEL_CHECK_EQ(thrum_chan_create(&created, sizeof item, th_model_choose(2)), 0);

@@ -62,7 +62,7 @@ MODEL(event_goes_once_it_was_awaited, .modes = ALL, .preemptions = 3)
     th_sys_free(lent);
 }
 
-MODEL(event_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spurious = MODEL_NONE)
+MODEL(event_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 2, .spurious = MODEL_NONE)
 {
     th_model_thread(set, NULL);
     th_model_thread(cancel_thread, (void *)0);
@@ -71,7 +71,7 @@ MODEL(event_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spurio
     MODEL_CHECK(event.line_.first_ == NULL);
 }
 
-MODEL(event_one_of_two_waits_is_cancelled, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
+MODEL(event_one_of_two_waits_is_cancelled, .preemptions = 1, .stale = 2, .spurious = MODEL_NONE)
 {
     int waiter = th_model_thread(wait_or_be_cancelled, NULL);
     th_model_thread(cancel_thread, (void *)(uintptr_t)waiter);

@@ -95,7 +95,7 @@ MODEL(future_set_meets_wait_meets_cancel, .modes = ALL, .preemptions = 3, .spuri
 }
 
 /* The node in front of another's, or behind it, goes while both are ended. */
-MODEL(future_one_of_two_waits_is_cancelled, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
+MODEL(future_one_of_two_waits_is_cancelled, .preemptions = 1, .stale = 2, .spurious = MODEL_NONE)
 {
     int waiter = th_model_thread(await_it, NULL);
     th_model_thread(cancel_thread, (void *)(uintptr_t)waiter);
@@ -103,7 +103,7 @@ MODEL(future_one_of_two_waits_is_cancelled, .preemptions = 2, .stale = 2, .spuri
     await_it_for_sure(NULL);
 }
 
-MODEL(future_two_await_and_it_is_set, .preemptions = 2, .stale = 2)
+MODEL(future_two_await_and_it_is_set, .preemptions = 1, .stale = 2)
 {
     th_model_thread(await_it_for_sure, NULL);
     th_model_thread(set, NULL);

@@ -91,7 +91,7 @@ static void cancel_thread(void *thread)
 
 #define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
 
-MODEL(mutex_two_lock_twice, .modes = ALL, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE)
+MODEL(mutex_two_lock_twice, .modes = ALL, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     set_up();
     th_model_thread(lock_twice, NULL);
@@ -101,7 +101,7 @@ MODEL(mutex_two_lock_twice, .modes = ALL, .preemptions = 3, .stale = 2, .spuriou
     MODEL_CHECK_EQ(mutex.word_, 0);
 }
 
-MODEL(mutex_three_lock, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(mutex_three_lock, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     set_up();
     th_model_thread(lock_for_sure, NULL);
@@ -113,7 +113,7 @@ MODEL(mutex_three_lock, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
 }
 
 /* Handed over, woken and cancelled at once: it goes to the one who waits on, and to nobody twice. */
-MODEL(mutex_cancelled_waiter_passes_the_wake_on, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(mutex_cancelled_waiter_passes_the_wake_on, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     set_up();
     MODEL_CHECK_EQ(thrum_mutex_try_lock(&mutex), 0);
@@ -127,7 +127,7 @@ MODEL(mutex_cancelled_waiter_passes_the_wake_on, .preemptions = 2, .stale = 1, .
     MODEL_CHECK(mutex.line_.first_ == NULL);
 }
 
-MODEL(mutex_cancel_meets_unlock, .modes = ALL, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE)
+MODEL(mutex_cancel_meets_unlock, .modes = ALL, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     set_up();
     MODEL_CHECK_EQ(thrum_mutex_try_lock(&mutex), 0);
@@ -167,7 +167,7 @@ static void use_and_free(void *arg)
         th_sys_free(shared);
 }
 
-MODEL(mutex_goes_after_the_last_unlock, .modes = ALL, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE)
+MODEL(mutex_goes_after_the_last_unlock, .modes = ALL, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     shared = th_sys_alloc(sizeof *shared);
     *shared = (thrum_mutex)THRUM_MUTEX_INIT;

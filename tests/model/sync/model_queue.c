@@ -66,7 +66,7 @@ static void drain(void)
 #define ALL (MODEL_SC | MODEL_TSO | MODEL_WEAK)
 
 /* And whoever joined may give the queue up. */
-MODEL(join_sees_what_was_done, .modes = ALL, .preemptions = 3)
+MODEL(join_sees_what_was_done, .modes = ALL, .preemptions = 2)
 {
     open_queue(1);
     put(0);

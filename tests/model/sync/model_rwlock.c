@@ -82,7 +82,7 @@ MODEL(rwlock_writer_meets_reader, .modes = ALL, .preemptions = 3, .stale = 2, .s
     check_free();
 }
 
-MODEL(rwlock_phases_follow_each_other, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(rwlock_phases_follow_each_other, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     th_model_thread(read_for_sure, NULL);
     th_model_thread(write_for_sure, NULL);
@@ -92,7 +92,7 @@ MODEL(rwlock_phases_follow_each_other, .preemptions = 2, .stale = 1, .spurious =
 }
 
 /* A reader waits behind a writer that gives up while another reads: nobody else would let it in. */
-MODEL(rwlock_reader_behind_a_writer_that_gives_up, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(rwlock_reader_behind_a_writer_that_gives_up, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     int writer = th_model_thread(write_or_be_cancelled, NULL);
     th_model_thread(cancel_thread, (void *)(intptr_t)writer);
@@ -130,7 +130,7 @@ MODEL(rwlock_readers_go_in_when_the_last_writer_gives_up, .preemptions = 1, .sta
     check_free();
 }
 
-MODEL(rwlock_cancelled_reader_meets_the_writers_end, .modes = ALL, .preemptions = 3, .stale = 2, .spurious = MODEL_NONE)
+MODEL(rwlock_cancelled_reader_meets_the_writers_end, .modes = ALL, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
 {
     int reader = th_model_thread(read_or_be_cancelled, NULL);
     th_model_thread(cancel_thread, (void *)(intptr_t)reader);

@@ -56,7 +56,7 @@ MODEL(semaphore_permit_meets_cancel, .modes = ALL, .preemptions = 2, .stale = 2,
     MODEL_CHECK_EQ(one.word_, 2);
 }
 
-MODEL(semaphore_cancelled_waiter_leaves_the_permit_to_another, .preemptions = 2, .stale = 1, .spurious = MODEL_NONE)
+MODEL(semaphore_cancelled_waiter_leaves_the_permit_to_another, .preemptions = 1, .stale = 1, .spurious = MODEL_NONE)
 {
     MODEL_CHECK_EQ(thrum_semaphore_try_acquire(&one), 0);
     int cancelled = th_model_thread(use_or_be_cancelled, NULL);

@@ -92,7 +92,7 @@ static void ask_for_call_and_drop(void *arg)
     thrum_task_drop((thrum_task *)&task);
 }
 
-MODEL(join_meets_the_end, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, .preemptions = 3)
+MODEL(join_meets_the_end, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, .preemptions = 2)
 {
     set_up(1);
     th_model_thread(end, NULL);
@@ -158,7 +158,7 @@ MODEL(cancelled_wait_meets_the_end, .modes = MODEL_SC | MODEL_TSO | MODEL_WEAK, 
     check_given_back();
 }
 
-MODEL(cancelled_wait_leaves_the_others, .preemptions = 2, .stale = 2, .spurious = MODEL_NONE)
+MODEL(cancelled_wait_leaves_the_others, .preemptions = 1, .stale = 2, .spurious = MODEL_NONE)
 {
     set_up(2);
     MODEL_CHECK_EQ(th_await_begin(&given_up), 0);

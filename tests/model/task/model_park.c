@@ -178,7 +178,7 @@ static void come_late(void *arg)
         th_worker_wake(&task);
 }
 
-MODEL(group_wait_meets_its_deadline, .modes = MODEL_SC | MODEL_WEAK, .preemptions = 2, .stale = 1, .leaks = true)
+MODEL(group_wait_meets_its_deadline, .modes = MODEL_SC | MODEL_WEAK, .preemptions = 1, .stale = 1, .leaks = true)
 {
     set_up(wait_for_group_until_late);
     th_model_thread(end_late_child, NULL);
