@@ -11,6 +11,7 @@
 #include <thrum/deadline.h>
 #include <thrum/channel.h>
 #include <thrum/dump.h>
+#include <thrum/explore.h>
 #include <thrum/file.h>
 #include <thrum/future.h>
 #include <thrum/gather.h>

@@ -32,15 +32,18 @@ typedef struct thrum_options {
     unsigned workers;   /* OS threads that run tasks; 0: THRUM_WORKERS, else the cores that the machine grants */
     size_t stack_bytes; /* of address space for a task; 0: THRUM_STACK_SIZE, else 256 KiB. One size for the process:
                            that of the first runtime */
+    uint64_t seed;      /* runs on one thread and a virtual clock, and the same way each time (thrum/explore.h);
+                           0: THRUM_SEED, else a run like any other */
 } thrum_options;
 
 /*
  * Starts a runtime on the calling thread, runs main_task(arg) in it, waits for everything that was started, and gives
  * all back. What main_task left in the root group is cancelled first. The result is main_task's; before that -ENOMEM,
- * -EAGAIN (no thread), or -EINVAL (a bad option or variable, named on stderr). -EDEADLK when all tasks waited for each
- * other and nobody was left to wake one: stderr says who waited for what, and all waits were cancelled. That is found
- * where it is certain: no other thread in the process, no timer, no descriptor that was waited for, and nobody has the
- * runtime's address (thrum_runtime_current). Called inside a task it just calls main_task(arg).
+ * -EAGAIN (no thread), -EINVAL (a bad option or variable, named on stderr), -EBUSY (one of two runs at the same time
+ * has a seed). -EDEADLK when all tasks waited for each other and nobody was left to wake one: stderr says who waited
+ * for what, and all waits were cancelled. That is found where it is certain: no other thread in the process, no timer,
+ * no descriptor that was waited for, and nobody has the runtime's address (thrum_runtime_current). Called inside a task
+ * it just calls main_task(arg).
  *
  * SIGINT and SIGTERM, where the program has no handler for them: the first cancels all tasks of the process's first
  * runtime, the second ends the program.

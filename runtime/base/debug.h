@@ -13,6 +13,7 @@ enum {
     TH_DEBUG_STALLS = 4,    /* "stalls": tasks whose worker is replaced (sched/watched.h, as the next two) */
     TH_DEBUG_MIGRATE = 8,   /* "migrate": a task goes on on another thread each time */
     TH_DEBUG_LOCKS = 16,    /* "locks": pthread locks that are held over a wait */
+    TH_DEBUG_SEEDED = 32,   /* no word: a run with a seed is under way (sched/seeded.h) */
     TH_DEBUG_DISPATCHES = TH_DEBUG_STALLS | TH_DEBUG_MIGRATE | TH_DEBUG_LOCKS,
 };
 

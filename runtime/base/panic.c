@@ -1,5 +1,6 @@
 #include "base/panic.h"
 
+#include "base/sys.h"
 #include "base/text.h"
 
 #include <dlfcn.h>
@@ -12,6 +13,7 @@ enum { LINE_BYTES = 512, FRAMES_MAX = 64 };
 
 void (*th_panic_context)(void);
 void (*th_panic_rest)(void);
+uint64_t th_panic_seed;
 
 /* One line, sent in one piece; one byte is kept for the newline. */
 static void report(const char *format, va_list args)
@@ -49,6 +51,17 @@ void th_report_place(const void *address)
     backtrace_symbols_fd(&place, 1, 2);
 }
 
+void th_report_seed(uint64_t seed)
+{
+    char command[LINE_BYTES / 2];
+    ssize_t length = th_sys_read_file("/proc/self/cmdline", command, sizeof command);
+    for (ssize_t i = 0; i + 1 < length; i++) {
+        if (command[i] == '\0')
+            command[i] = ' ';
+    }
+    th_report("the same run again: THRUM_SEED=%lu %s", (unsigned long)seed, length > 0 ? command : "");
+}
+
 void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES])
 {
     Dl_info info;
@@ -66,6 +79,8 @@ void th_panic(const char *format, ...)
     va_end(args);
     if (th_panic_context != NULL)
         th_panic_context();
+    if (th_panic_seed != 0)
+        th_report_seed(th_panic_seed);
     th_report_backtrace(1);
     if (th_panic_rest != NULL)
         th_panic_rest();

@@ -28,6 +28,12 @@ TH_COLD void th_report_place(const void *address);
 enum { TH_SYMBOL_BYTES = 64 };
 TH_COLD void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES]);
 
+/* How to have a run with a seed again: the variable and the program's own command, on stderr. */
+TH_COLD void th_report_seed(uint64_t seed);
+
+/* The seed of the run that is under way, 0: none. A panic says it. */
+extern uint64_t th_panic_seed;
+
 /* Says who was running, for a panic's second line. fiber/ sets it; base/ knows no fibers. */
 extern void (*th_panic_context)(void);
 

@@ -62,13 +62,14 @@ void th_sys_free(void *memory)
     free(memory);
 }
 
+/* Flags: MAP_PRIVATE or MAP_SHARED, and more. */
 static int sys_map(size_t bytes, int flags, void **at)
 {
     int fault = TH_FAULT(mmap);
     if (fault)
         return fault;
     int errno_before = errno;
-    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
     int code = mapped == MAP_FAILED ? -errno : 0;
     errno = errno_before;
     if (code == 0)
@@ -78,7 +79,7 @@ static int sys_map(size_t bytes, int flags, void **at)
 
 int th_sys_map_stacks(size_t bytes, void **at)
 {
-    int code = sys_map(bytes, MAP_NORESERVE | MAP_STACK, at);
+    int code = sys_map(bytes, MAP_PRIVATE | MAP_NORESERVE | MAP_STACK, at);
     /* MAP_STACK alone keeps huge pages away only on newer kernels. One that cannot do huge pages says EINVAL: fine. */
     if (code == 0)
         (void)SYS_RESULT(madvise(*at, bytes, MADV_NOHUGEPAGE));
@@ -87,7 +88,12 @@ int th_sys_map_stacks(size_t bytes, void **at)
 
 int th_sys_map(size_t bytes, void **at)
 {
-    return sys_map(bytes, 0, at);
+    return sys_map(bytes, MAP_PRIVATE, at);
+}
+
+int th_sys_map_shared(size_t bytes, void **at)
+{
+    return sys_map(bytes, MAP_SHARED, at);
 }
 
 int th_sys_unmap(void *at, size_t bytes)
@@ -177,6 +183,56 @@ ssize_t th_sys_read_file(const char *path, char *to, size_t capacity)
     return (ssize_t)length;
 }
 
+/* What a look at the virtual clock takes: as much as one at a real clock, so that who spins until a time gets there. */
+enum { LOOK_NS = 50 };
+
+static th_atomic64 virtual_now; /* 0: there is none */
+
+static int64_t kernel_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t th_sys_now(void)
+{
+    if (TH_UNLIKELY(th_atomic64_load_relaxed(&virtual_now) != 0))
+        return (int64_t)th_atomic64_add_relaxed(&virtual_now, LOOK_NS) + LOOK_NS;
+    return kernel_now();
+}
+
+void th_sys_clock_begin(int64_t at)
+{
+    th_atomic64_store_relaxed(&virtual_now, (uint64_t)at);
+}
+
+void th_sys_clock_reach(int64_t to)
+{
+    uint64_t now = th_atomic64_load_relaxed(&virtual_now);
+    while (now != 0 && (int64_t)now < to && !th_atomic64_cas_relaxed(&virtual_now, &now, (uint64_t)to))
+        continue;
+}
+
+void th_sys_clock_pass(int64_t span)
+{
+    th_sys_clock_reach((int64_t)th_atomic64_load_relaxed(&virtual_now) + span);
+}
+
+void th_sys_clock_end(void)
+{
+    th_atomic64_store_relaxed(&virtual_now, 0);
+}
+
+/* A deadline on the kernel's own clock. */
+static int64_t kernel_time(int64_t deadline)
+{
+    int64_t now = (int64_t)th_atomic64_load_relaxed(&virtual_now);
+    if (now == 0 || deadline == TH_SYS_FOREVER)
+        return deadline;
+    return kernel_now() + (deadline > now ? deadline - now : 0);
+}
+
 static struct timespec timespec_of(int64_t ns)
 {
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
@@ -187,9 +243,11 @@ int th_sys_futex_wait(th_atomic32 *word, uint32_t expected, int64_t deadline)
     int fault = TH_FAULT(futex_wait);
     if (fault)
         return fault;
-    struct timespec until = timespec_of(deadline);
+    struct timespec until = timespec_of(kernel_time(deadline));
     long code = SYS_RESULT(syscall(SYS_futex, &word->value, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
                                    deadline == TH_SYS_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY));
+    if (code == -ETIMEDOUT)
+        th_sys_clock_reach(deadline);
     /* A signal handler ran: to the caller that is a wake for nothing. */
     return code == -EINTR ? 0 : (int)code;
 }
@@ -379,16 +437,9 @@ const char *th_sys_getenv(const char *name)
     return getenv(name);
 }
 
-int64_t th_sys_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void th_sys_sleep_until(int64_t deadline)
 {
-    struct timespec until = timespec_of(deadline);
+    struct timespec until = timespec_of(kernel_time(deadline));
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         continue;
 }

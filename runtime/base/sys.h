@@ -107,6 +107,7 @@ int th_sys_peek(const void *from, void *to, size_t bytes);
 /* Address space. map reserves private anonymous pages, readable and writable, never huge, not counted until touched. */
 int th_sys_map_stacks(size_t bytes, void **at);
 int th_sys_map(size_t bytes, void **at);
+int th_sys_map_shared(size_t bytes, void **at); /* with children too, that are made by a fork later */
 int th_sys_unmap(void *at, size_t bytes);
 int th_sys_protect_none(void *at, size_t bytes);
 int th_sys_guard_install(void *at, size_t bytes); /* -EINVAL where the kernel is older than 6.13 */
@@ -165,6 +166,16 @@ const char *th_sys_getenv(const char *name);
 /* Time: nanoseconds on the monotonic clock, and nothing else anywhere. */
 int64_t th_sys_now(void);
 void th_sys_sleep_until(int64_t deadline);
+
+/*
+ * The virtual clock, for runs with a seed (sched/seeded.h). While it is on th_sys_now reads it. Each look takes a
+ * little time; else it stands still until it is moved. Who waits in the kernel waits for a real span; if that ends the
+ * wait, the clock has moved as far. Moving it into the past does nothing; 0 is no point of it.
+ */
+void th_sys_clock_begin(int64_t at);
+void th_sys_clock_reach(int64_t to);
+void th_sys_clock_pass(int64_t span);
+void th_sys_clock_end(void);
 
 /* 64 bits for seeds. */
 uint64_t th_sys_random(void);

@@ -30,13 +30,8 @@ static struct timespec *span_of(int64_t span, struct timespec *to)
     return to;
 }
 
-int th_sys_epoll_wait(int set, struct epoll_event *events, int most, int64_t span)
+static int wait_for_span(int set, struct epoll_event *events, int most, int64_t span)
 {
-    int fault = TH_FAULT(epoll_wait);
-    if (fault)
-        return fault;
-    if (span == 0)
-        return (int)SYS_RESULT(epoll_wait(set, events, most, 0));
     struct timespec wait;
     long code = SYS_RESULT(epoll_pwait2(set, events, most, span_of(span, &wait), NULL));
     if (code != -ENOSYS)
@@ -44,6 +39,19 @@ int th_sys_epoll_wait(int set, struct epoll_event *events, int most, int64_t spa
     /* Before Linux 5.11: whole milliseconds, never too early. */
     int64_t span_ms = span == TH_SYS_FOREVER ? -1 : span / 1000000 + 1;
     return (int)SYS_RESULT(epoll_wait(set, events, most, span_ms < INT32_MAX ? (int)span_ms : INT32_MAX));
+}
+
+int th_sys_epoll_wait(int set, struct epoll_event *events, int most, int64_t span)
+{
+    int fault = TH_FAULT(epoll_wait);
+    if (fault)
+        return fault;
+    if (span == 0)
+        return (int)SYS_RESULT(epoll_wait(set, events, most, 0));
+    int count = wait_for_span(set, events, most, span);
+    if (count == 0)
+        th_sys_clock_pass(span);
+    return count;
 }
 
 int th_sys_eventfd(void)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +76,44 @@ void th_sys_undo_spawn(int process)
     (void)SYS_RESULT(kill(process, SIGKILL));
     while (SYS_RESULT(waitpid(process, NULL, 0)) == -EINTR)
         continue;
+}
+
+/* What a copy that is tried out should not do to the terminal, and to the disk. */
+static void calm_down(bool is_loud)
+{
+    struct rlimit no_core = {0};
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    if (is_loud)
+        return;
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 1; fd <= 2 && nowhere >= 0; fd++)
+        (void)dup2(nowhere, fd);
+    if (nowhere > 2)
+        (void)close(nowhere);
+}
+
+int th_sys_fork(bool is_loud)
+{
+    int fault = TH_FAULT(spawn);
+    if (fault)
+        return fault;
+    int process = (int)SYS_RESULT(fork());
+    if (process == 0)
+        calm_down(is_loud);
+    return process;
+}
+
+_Noreturn void th_sys_exit(int code)
+{
+    _exit(code);
+}
+
+bool th_sys_is_terminal(int fd)
+{
+    int errno_before = errno;
+    bool is_one = isatty(fd) == 1;
+    errno = errno_before;
+    return is_one;
 }
 
 int th_sys_pidfd_open(int process)

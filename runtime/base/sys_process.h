@@ -18,6 +18,12 @@ struct th_sys_child {
 
 /* Its number, or why it could not be started: -ENOENT and its like come from the child's own exec. */
 int th_sys_spawn(const struct th_sys_child *child);
+/* A copy of this process: its number here, 0 there. It leaves no core file, and unless it is loud what it prints goes
+ * nowhere. */
+int th_sys_fork(bool is_loud);
+/* Ends the process at once. */
+_Noreturn void th_sys_exit(int code);
+bool th_sys_is_terminal(int fd);
 /* Kills a child that nobody has heard of, and takes its end. */
 void th_sys_undo_spawn(int process);
 /* A file descriptor, closed on exec, that is readable once the process has ended. */

@@ -131,8 +131,10 @@ static int await_lookup(struct th_worker *worker, struct lookup *lookup)
 int thrum_resolve(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     struct th_fiber *self = th_fiber_self();
-    if (self == NULL || !th_worker_of(self)->runtime->monitor.is_running)
-        return th_sys_getaddrinfo(host, service, hints, found);
+    if (self == NULL || !th_worker_of(self)->runtime->monitor.is_running) {
+        int ended = th_await_look();
+        return ended < 0 ? ended : th_sys_getaddrinfo(host, service, hints, found);
+    }
     struct lookup *lookup = make(host, service, hints);
     if (lookup == NULL)
         return -ENOMEM;

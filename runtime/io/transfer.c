@@ -126,6 +126,7 @@ ssize_t th_transfer(int fd, enum th_direction direction, th_trial *trial, void *
 {
     if (th_task_self() == NULL)
         return transfer_in_thread(fd, direction, trial, args);
+    th_point();
     int code = look_at_scopes();
     struct th_io io = {.fd = fd, .direction = direction};
     if (code == 0)
@@ -134,5 +135,6 @@ ssize_t th_transfer(int fd, enum th_direction direction, th_trial *trial, void *
         return code;
     ssize_t result = try_until_done(&io, trial, args);
     th_descriptor_release(io.descriptor, fd);
+    th_point();
     return result;
 }

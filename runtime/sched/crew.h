@@ -14,6 +14,7 @@
  *   IDLE       holds one, its host looks for work  BUSY      IDLE      the worker, by compare-exchange
  *   TAKEN      has lost it, does not know yet      BUSY      TAKEN     the monitor, lock held, by compare-exchange
  *   NONE       has none and knows it               TAKEN     NONE      the worker, at a pick or before it stands by
+ *   SEEDED     the one worker of a run with a seed, for good (sched/seeded.h)
  *
  * Invariant, under the lock: workers that are BUSY or IDLE = permits. So a permit is never lost and never twice; there
  * is no count of free ones, because a permit moves in one step from the stuck worker to a spare that is there already.
@@ -54,7 +55,7 @@
 struct thrum_runtime;
 struct th_worker;
 
-enum { TH_PERMIT_NONE, TH_PERMIT_BUSY, TH_PERMIT_IDLE, TH_PERMIT_TAKEN };
+enum { TH_PERMIT_NONE, TH_PERMIT_BUSY, TH_PERMIT_IDLE, TH_PERMIT_TAKEN, TH_PERMIT_SEEDED };
 
 /* What runs aside, and why. */
 enum th_lane_kind { TH_LANE_BLOCKING, TH_LANE_HOGS, TH_LANE_USER, TH_LANE_FILES, TH_LANE_NAMES, TH_LANE_OWN, TH_LANES };

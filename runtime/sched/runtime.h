@@ -34,6 +34,7 @@
 #include "sched/inject.h"
 #include "sched/monitor.h"
 #include "sched/record.h"
+#include "sched/seeded.h"
 
 struct th_posts;
 struct th_task;
@@ -77,7 +78,8 @@ struct thrum_runtime {
     void (*execute)(struct th_worker *worker, struct th_task *task);
     /* c: asked by a worker that goes to sleep without end: true if there is something to do after all; task/ too. */
     bool (*judge_rest)(struct thrum_runtime *runtime);
-    uint32_t watches; /* c: of TH_DEBUG_DISPATCHES: what is looked for at dispatches (sched/watched.h) */
+    struct th_seeded seeded; /* of a run with a seed */
+    uint32_t watches;        /* c: of TH_DEBUG_DISPATCHES: what is looked for at dispatches (sched/watched.h) */
 
     struct th_lock gate; /* held until all threads are started */
 

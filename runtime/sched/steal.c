@@ -353,3 +353,11 @@ void th_steal_find_work(struct th_worker *worker)
     /* Whatever this worker does now, it may do it for long. */
     th_idle_want_napper(worker->runtime);
 }
+
+void th_steal_sleep(struct th_worker *worker)
+{
+    (void)th_idle_begin_search(worker->runtime);
+    (void)th_idle_sleep(worker, TH_SYS_FOREVER, must_stay_awake);
+    th_idle_end_search(worker->runtime);
+    (void)take_polled(worker);
+}

@@ -22,4 +22,7 @@
  * queues, or the runtime has stopped. */
 void th_steal_find_work(struct th_worker *worker);
 
+/* The same for a worker that is alone, after it has looked: sleeps until somebody comes from outside. */
+void th_steal_sleep(struct th_worker *worker);
+
 #endif

@@ -77,6 +77,7 @@ struct th_task {
     struct th_lock below_lock;
     uint16_t scopes;        /* r: deadlines and shields that it has begun and not ended */
     bool is_deadline_armed; /* r */
+    uint64_t rank;          /* r: its priority in a run with a seed (sched/seeded.h) */
 } TH_ALIGNED(64);
 
 _Static_assert(sizeof(struct th_task) == 192, "three cache lines");

@@ -275,6 +275,8 @@ static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
     bool is_watched = worker->runtime->watches != 0;
     if (is_watched)
         th_watched_leaves(worker);
+    if (th_worker_is_seeded(worker))
+        return th_seeded_pick(worker);
     if (!th_worker_has_permit(worker)) {
         th_crew_leave_task(worker);
         return NULL;
@@ -381,7 +383,8 @@ static void run(struct th_worker *worker)
 {
     struct th_fiber *host = &worker->thread.host;
     while (th_atomic32_load_acquire(&worker->runtime->phase) != TH_PHASE_STOPPED && !worker->is_retired) { /* [Q2] */
-        if (!th_worker_has_permit(worker)) {
+        bool is_seeded = th_worker_is_seeded(worker);
+        if (!is_seeded && !th_worker_has_permit(worker)) {
             th_crew_stand_by(worker);
             continue;
         }
@@ -392,7 +395,9 @@ static void run(struct th_worker *worker)
             th_fiber_switch(host, fiber, leave, NULL);
         } else {
             th_worker_leave(worker);
-            if (th_crew_begin_idle(worker)) {
+            if (is_seeded) {
+                th_seeded_rest(worker);
+            } else if (th_crew_begin_idle(worker)) {
                 th_steal_find_work(worker);
                 th_crew_end_idle(worker);
             }

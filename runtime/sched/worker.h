@@ -190,6 +190,12 @@ TH_INLINE bool th_worker_has_permit(const struct th_worker *worker)
     return th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_BUSY;
 }
 
+/* Its choices are a seed's (sched/seeded.h); it has no permit then. */
+TH_INLINE bool th_worker_is_seeded(const struct th_worker *worker)
+{
+    return TH_SHRUNK(true, false) && th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_SEEDED;
+}
+
 /* Guard held: a task with a fiber is ready; it runs next, unless something pushes it out of the slot. */
 TH_INLINE void th_worker_add_ready(struct th_worker *worker, struct th_task *task)
 {

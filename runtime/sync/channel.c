@@ -186,9 +186,17 @@ static TH_NOINLINE int transfer_later(thrum_chan *chan, enum th_side side, void 
     return side == TH_SENDING ? send_or_wait(chan, item) : receive_or_wait(chan, item);
 }
 
+static TH_NOINLINE int transfer_between_points(thrum_chan *chan, enum th_side side, void *item)
+{
+    th_point();
+    return th_point_after(transfer_later(chan, side, item));
+}
+
 int thrum_chan_send(thrum_chan *chan, const void *item)
 {
     void *from = (void *)(uintptr_t)item;
+    if (TH_UNLIKELY(th_seeded_is_on()))
+        return transfer_between_points(chan, TH_SENDING, from);
     if (TH_UNLIKELY(!th_latch_try(th_chan_latch(chan))))
         return transfer_later(chan, TH_SENDING, from);
     return send_or_wait(chan, from);
@@ -196,6 +204,8 @@ int thrum_chan_send(thrum_chan *chan, const void *item)
 
 int thrum_chan_receive(thrum_chan *chan, void *item)
 {
+    if (TH_UNLIKELY(th_seeded_is_on()))
+        return transfer_between_points(chan, TH_RECEIVING, item);
     if (TH_UNLIKELY(!th_latch_try(th_chan_latch(chan))))
         return transfer_later(chan, TH_RECEIVING, item);
     return receive_or_wait(chan, item);
@@ -206,7 +216,7 @@ int thrum_chan_try_send(thrum_chan *chan, const void *item)
     enter(chan);
     int code = send(chan, item);
     leave(chan);
-    return code;
+    return th_point_after(code);
 }
 
 int thrum_chan_try_receive(thrum_chan *chan, void *item)
@@ -214,7 +224,7 @@ int thrum_chan_try_receive(thrum_chan *chan, void *item)
     enter(chan);
     int code = receive(chan, item);
     leave(chan);
-    return code;
+    return th_point_after(code);
 }
 
 /* Latch held: as many as can be without waiting, or why not one. */
@@ -250,11 +260,13 @@ static int transfer_many(thrum_chan *chan, enum th_side side, void *items, size_
 
 int thrum_chan_send_many(thrum_chan *chan, const void *items, size_t count)
 {
+    th_point();
     return transfer_many(chan, TH_SENDING, (void *)(uintptr_t)items, count);
 }
 
 int thrum_chan_receive_many(thrum_chan *chan, void *items, size_t count)
 {
+    th_point();
     return transfer_many(chan, TH_RECEIVING, items, count);
 }
 
@@ -303,6 +315,7 @@ void thrum_chan_close(thrum_chan *chan)
     while ((entry = th_entries_win_first(th_chan_entries(chan, TH_SENDING))) != NULL)
         th_entry_finish(entry, -EPIPE);
     leave(chan);
+    th_point();
 }
 
 bool thrum_chan_is_closed(const thrum_chan *chan)

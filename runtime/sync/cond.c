@@ -50,6 +50,7 @@ void thrum_cond_signal(thrum_cond *cond)
     th_line_enter(&cond->line_);
     (void)th_line_wake_first(&cond->line_, TH_WAKE_PLAIN);
     th_line_leave(&cond->line_);
+    th_point();
 }
 
 void thrum_cond_broadcast(thrum_cond *cond)
@@ -57,4 +58,5 @@ void thrum_cond_broadcast(thrum_cond *cond)
     th_line_enter(&cond->line_);
     th_line_wake_all(&cond->line_, TH_WAKE_PLAIN);
     th_line_leave(&cond->line_);
+    th_point();
 }

@@ -28,6 +28,7 @@ bool thrum_event_is_set(const thrum_event *event)
 int thrum_event_wait_until(thrum_event *event, thrum_time when)
 {
     struct thrum_line_ *line = &event->line_;
+    th_point();
     if (thrum_event_is_set(event)) {
         if (!TH_MUTANT(event_goes_on_at_once))
             th_line_pass(line);
@@ -64,6 +65,7 @@ void thrum_event_set(thrum_event *event)
     th_atomic32_store_release(word_of(event), 1); /* [O1] */
     th_line_wake_all(&event->line_, TH_WAKE_PLAIN);
     th_line_leave(&event->line_);
+    th_point();
 }
 
 void thrum_event_clear(thrum_event *event)

@@ -211,7 +211,7 @@ static int set(struct thrum_future *future, struct outcome outcome)
     if (!finish(future, outcome, &calls))
         return -EALREADY;
     run_all_calls(calls, outcome);
-    return 0;
+    return th_point_after(0);
 }
 
 int thrum_future_set(thrum_future *future, void *value)

@@ -23,6 +23,7 @@
 
 #include "base/latch.h"
 #include "task/await.h"
+#include "task/life.h"
 #include "task/waiting.h"
 
 #include <errno.h>
@@ -124,7 +125,7 @@ int thrum_generator_yield(thrum_generator *generator, const void *item)
 
 static int begin(struct thrum_generator *generator)
 {
-    int code = thrum_spawn(&generator->group_, run_producer, generator);
+    int code = th_task_spawn(&generator->group_, run_producer, generator);
     if (code == 0)
         generator->state_ = RUNS;
     return code;

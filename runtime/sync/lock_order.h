@@ -18,6 +18,12 @@ TH_INLINE bool th_order_is_on(void)
     return th_debug_is_on(TH_DEBUG_LOCKORDER);
 }
 
+/* Either that, or points (sched/seeded.h): what a lock looks at once, where it would else look at both. */
+TH_INLINE bool th_lock_is_watched(void)
+{
+    return th_debug_is_on(TH_DEBUG_LOCKORDER | TH_DEBUG_SEEDED);
+}
+
 /* The caller is going to wait for a lock if it must; has got one; has left one. */
 void th_order_wants(const void *lock);
 void th_order_has(const void *lock);

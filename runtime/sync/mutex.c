@@ -336,21 +336,24 @@ static TH_NOINLINE void unlock_contended(thrum_mutex *mutex)
 
 /* ---- The calls ---- */
 
-static TH_NOINLINE int lock_in_order(thrum_mutex *mutex, int64_t until, bool is_firm)
+static TH_NOINLINE int lock_watched(thrum_mutex *mutex, int64_t until, bool is_firm)
 {
-    th_order_wants(mutex);
+    bool is_ordered = th_order_is_on();
+    th_point();
+    if (is_ordered)
+        th_order_wants(mutex);
     int code = take(mutex) ? 0 : lock_contended(mutex, until, is_firm);
-    if (code == 0) {
+    if (code == 0)
         own(mutex, th_holder_self());
+    if (code == 0 && is_ordered)
         th_order_has(mutex);
-    }
     return code;
 }
 
 int thrum_mutex_lock_until(thrum_mutex *mutex, thrum_time when)
 {
-    if (th_order_is_on())
-        return lock_in_order(mutex, when, false);
+    if (th_lock_is_watched())
+        return lock_watched(mutex, when, false);
     if (TH_UNLIKELY(!take(mutex)))
         return lock_contended(mutex, when, false);
     own(mutex, th_holder_self());
@@ -364,8 +367,8 @@ int thrum_mutex_lock(thrum_mutex *mutex)
 
 void th_mutex_lock_firmly(thrum_mutex *mutex)
 {
-    if (th_order_is_on())
-        (void)lock_in_order(mutex, TH_SYS_FOREVER, true);
+    if (th_lock_is_watched())
+        (void)lock_watched(mutex, TH_SYS_FOREVER, true);
     else if (TH_UNLIKELY(!take(mutex)))
         (void)lock_contended(mutex, TH_SYS_FOREVER, true);
     else
@@ -374,6 +377,7 @@ void th_mutex_lock_firmly(thrum_mutex *mutex)
 
 int thrum_mutex_try_lock(thrum_mutex *mutex)
 {
+    th_point();
     if ((th_atomic32_load_relaxed(word_of(mutex)) & LOCKED) != 0 || !take(mutex))
         return -EBUSY;
     own(mutex, th_holder_self());
@@ -392,17 +396,31 @@ static TH_COLD void panic_about_unlock(const thrum_mutex *mutex)
     th_panic("thrum_mutex_unlock(%p): task %lu has it, not the caller", (const void *)mutex, th_holder_number(owner));
 }
 
-void thrum_mutex_unlock(thrum_mutex *mutex)
+TH_INLINE void unlock(thrum_mutex *mutex)
 {
-    if (TH_UNLIKELY(th_atomicptr_load_relaxed(owner_of(mutex)) != th_holder_self().who))
-        panic_about_unlock(mutex);
-    if (th_order_is_on())
-        th_order_left(mutex);
     th_atomicptr_store_relaxed(owner_of(mutex), NULL);
     uint32_t seen = LOCKED;
     if (TH_UNLIKELY(th_atomic32_load_relaxed(word_of(mutex)) != LOCKED) ||
         TH_UNLIKELY(!th_atomic32_cas_release(word_of(mutex), &seen, 0))) /* [U1] */
         unlock_contended(mutex);
+}
+
+static TH_NOINLINE void unlock_watched(thrum_mutex *mutex)
+{
+    if (th_order_is_on())
+        th_order_left(mutex);
+    unlock(mutex);
+    th_point();
+}
+
+void thrum_mutex_unlock(thrum_mutex *mutex)
+{
+    if (TH_UNLIKELY(th_atomicptr_load_relaxed(owner_of(mutex)) != th_holder_self().who))
+        panic_about_unlock(mutex);
+    if (th_lock_is_watched())
+        unlock_watched(mutex);
+    else
+        unlock(mutex);
 }
 
 bool thrum_mutex_is_mine(const thrum_mutex *mutex)

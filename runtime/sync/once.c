@@ -90,6 +90,7 @@ static int await_turn(thrum_once *once)
 int thrum_once_call(thrum_once *once, int (*fn)(void *arg), void *arg)
 {
     int turn = AGAIN;
+    th_point();
     if (TH_LIKELY(th_atomic32_load_acquire(state_of(once)) == DONE)) { /* [B1] */
         th_line_pass(&once->line_);
         return 0;

@@ -175,13 +175,13 @@ static int put(thrum_queue *queue, void *item, bool may_wait)
 int thrum_queue_put(thrum_queue *queue, const void *item)
 {
     enter(queue);
-    return put(queue, (void *)(uintptr_t)item, true);
+    return th_point_after(put(queue, (void *)(uintptr_t)item, true));
 }
 
 int thrum_queue_try_put(thrum_queue *queue, const void *item)
 {
     enter(queue);
-    return put(queue, (void *)(uintptr_t)item, false);
+    return th_point_after(put(queue, (void *)(uintptr_t)item, false));
 }
 
 int thrum_queue_get(thrum_queue *queue, void *item)

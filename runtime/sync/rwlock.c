@@ -189,6 +189,7 @@ static TH_NOINLINE int lock_contended(thrum_rwlock *lock, thrum_time when, bool 
 
 static int lock_until(thrum_rwlock *lock, thrum_time when, bool is_writer)
 {
+    th_point();
     if (th_order_is_on())
         th_order_wants(lock);
     int code = take(lock, is_writer) ? 0 : lock_contended(lock, when, is_writer);
@@ -221,6 +222,7 @@ int thrum_rwlock_write_lock_until(thrum_rwlock *lock, thrum_time when)
 
 static int try_lock(thrum_rwlock *lock, bool is_writer)
 {
+    th_point();
     if (!take(lock, is_writer))
         return -EBUSY;
     own(lock, is_writer);
@@ -247,11 +249,9 @@ static bool end_readers(thrum_rwlock *lock)
     return true;
 }
 
-void thrum_rwlock_read_unlock(thrum_rwlock *lock)
+static void leave_as_reader(thrum_rwlock *lock)
 {
     uint32_t seen = th_atomic32_load_relaxed(word_of(lock));
-    if (th_order_is_on())
-        th_order_left(lock);
     for (;;) {
         THRUM_CHECK(seen >= READER, "thrum_rwlock_read_unlock(%p): nobody reads", (void *)lock);
         if (seen == (READER | WAITING)) {
@@ -267,6 +267,14 @@ void thrum_rwlock_read_unlock(thrum_rwlock *lock)
     }
 }
 
+void thrum_rwlock_read_unlock(thrum_rwlock *lock)
+{
+    if (th_order_is_on())
+        th_order_left(lock);
+    leave_as_reader(lock);
+    th_point();
+}
+
 void thrum_rwlock_write_unlock(thrum_rwlock *lock)
 {
     void *owner = th_atomicptr_load_relaxed(owner_of(lock));
@@ -276,9 +284,10 @@ void thrum_rwlock_write_unlock(thrum_rwlock *lock)
     if (th_order_is_on())
         th_order_left(lock);
     uint32_t seen = WRITING;
-    if (TH_LIKELY(th_atomic32_cas_release(word_of(lock), &seen, 0))) /* [H1] */
-        return;
-    th_line_enter(&lock->line_);
-    pass_on(lock, false);
-    th_line_leave(&lock->line_);
+    if (TH_UNLIKELY(!th_atomic32_cas_release(word_of(lock), &seen, 0))) { /* [H1] */
+        th_line_enter(&lock->line_);
+        pass_on(lock, false);
+        th_line_leave(&lock->line_);
+    }
+    th_point();
 }

@@ -384,6 +384,7 @@ int thrum_select(thrum_case cases[], size_t count)
 {
     if (count == 0 || count > TH_CASES_MOST)
         return -EINVAL;
+    th_point();
     int which = take_ready(cases, (uint32_t)count);
     return which != -EAGAIN ? which : select_slowly(cases, (uint32_t)count);
 }

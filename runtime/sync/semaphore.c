@@ -67,11 +67,13 @@ static void note_if_empty(thrum_semaphore *semaphore)
 
 int thrum_semaphore_try_acquire(thrum_semaphore *semaphore)
 {
+    th_point();
     return take(semaphore) ? 0 : -EAGAIN;
 }
 
 int thrum_semaphore_acquire_until(thrum_semaphore *semaphore, thrum_time when)
 {
+    th_point();
     if (take(semaphore))
         return 0;
     struct thrum_line_ *line = &semaphore->line_;
@@ -110,7 +112,7 @@ static bool hand_over(thrum_semaphore *semaphore)
     return is_handed;
 }
 
-int thrum_semaphore_release(thrum_semaphore *semaphore)
+static int release(thrum_semaphore *semaphore)
 {
     uint32_t most = semaphore->most_ != 0 ? semaphore->most_ : INT32_MAX;
     uint32_t seen = th_atomic32_load_relaxed(word_of(semaphore));
@@ -125,6 +127,11 @@ int thrum_semaphore_release(thrum_semaphore *semaphore)
             return 0;
         }
     }
+}
+
+int thrum_semaphore_release(thrum_semaphore *semaphore)
+{
+    return th_point_after(release(semaphore));
 }
 
 unsigned thrum_semaphore_value(const thrum_semaphore *semaphore)

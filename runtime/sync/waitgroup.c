@@ -52,7 +52,7 @@ static void finish(thrum_waitgroup *waitgroup)
         th_line_wake_all(&waitgroup->line_, TH_WAKE_PLAIN);
 }
 
-void thrum_waitgroup_done(thrum_waitgroup *waitgroup)
+static void count_down(thrum_waitgroup *waitgroup)
 {
     uint32_t seen = th_atomic32_load_relaxed(word_of(waitgroup));
     for (;;) {
@@ -66,6 +66,12 @@ void thrum_waitgroup_done(thrum_waitgroup *waitgroup)
         if (th_atomic32_cas_release(word_of(waitgroup), &seen, seen - ONE)) /* [R1] */
             return;
     }
+}
+
+void thrum_waitgroup_done(thrum_waitgroup *waitgroup)
+{
+    count_down(waitgroup);
+    th_point();
 }
 
 /* Inside the line: false if the count is 0, else whoever brings it there will look into the line. */

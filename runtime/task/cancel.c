@@ -24,6 +24,7 @@ uint32_t th_task_cancel_reason(const struct th_task *task)
 void thrum_task_cancel(thrum_task *handle)
 {
     th_scope_cancel_task((struct th_task *)handle, THRUM_CANCEL_USER);
+    th_point();
 }
 
 int thrum_cancel_reason(void)

@@ -10,6 +10,7 @@
 void thrum_cancel(thrum_group *group)
 {
     th_scope_cancel_group(group, THRUM_CANCEL_USER);
+    th_point();
 }
 
 /* The first result that counts stays: -ECANCELED of a task that was cancelled is none. */

@@ -77,6 +77,9 @@ uint64_t th_task_id_outside(void);
 /* Gives a record back; worker is NULL on a foreign thread. */
 void th_task_discard(struct th_worker *worker, struct th_task *task);
 
+/* thrum_spawn for who holds a lock of the library's: without the point that is in it (sched/seeded.h). */
+int th_task_spawn(struct thrum_group *group, thrum_fn fn, void *arg);
+
 /* Runs a task that has its fiber from beginning to end. */
 void th_task_execute(struct th_worker *worker, struct th_task *task);
 

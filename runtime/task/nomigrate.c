@@ -17,6 +17,8 @@ static void enter_lane(struct th_fiber *left, void *arg)
 static int move_to_own_thread(struct th_fiber *self)
 {
     struct th_worker *worker = th_worker_of(self);
+    if (th_worker_is_seeded(worker))
+        return 0;
     /* It was this task's, or that of one which ran on the same stack and has ended, and nobody has it yet. */
     if (worker->lane == TH_LANE_OWN)
         return 0;

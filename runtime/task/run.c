@@ -50,6 +50,7 @@ struct settings {
     uint64_t workers;
     uint64_t threads;  /* at most */
     uint64_t slice_us; /* 0: nobody is detached */
+    uint64_t seed;     /* 0: a run without */
 };
 
 static int read_workers(const thrum_options *options, uint64_t *workers)
@@ -78,9 +79,16 @@ static int read_settings(const thrum_options *options, struct settings *settings
         return code;
     settings->slice_us = SLICE_US;
     code = th_debug_open();
-    if (code < 0)
-        return code;
-    return th_config_number("THRUM_SLICE_US", 0, SLICE_US_MOST, &settings->slice_us);
+    if (code == 0)
+        code = th_config_number("THRUM_SLICE_US", 0, SLICE_US_MOST, &settings->slice_us);
+    settings->seed = options->seed;
+    if (code == 0 && settings->seed == 0)
+        code = th_config_number("THRUM_SEED", 1, UINT64_MAX, &settings->seed);
+    if (settings->seed != 0) {
+        settings->workers = 1;
+        settings->slice_us = 0;
+    }
+    return code;
 }
 
 /* ---- Workers ---- */
@@ -241,6 +249,7 @@ static int run(struct thrum_runtime *runtime, struct main_task *main_task)
         return -ENOMEM;
     }
     task->name = "main";
+    runtime->seeded.first_id = task->id;
     main_task->runtime = runtime;
     th_worker_add_fresh(first, task);
     th_worker_count(&first->spawned);
@@ -251,14 +260,69 @@ static int run(struct thrum_runtime *runtime, struct main_task *main_task)
     return 0;
 }
 
+/* What the process has one of: a clock, and so either runs without a seed or a single one with. */
+static struct {
+    struct th_lock lock;
+    uint32_t runs;  /* l: under way */
+    bool is_seeded; /* l: the one that is */
+} process = {.lock = TH_LOCK_INIT};
+
+static int enter_process(const struct settings *settings)
+{
+    bool is_seeded = settings->seed != 0;
+    th_lock_take(&process.lock);
+    bool may = process.runs == 0 || (!is_seeded && !process.is_seeded);
+    if (may) {
+        process.runs++;
+        process.is_seeded = is_seeded;
+        th_guard_open();
+        th_fiber_identify = th_report_identify;
+    }
+    th_lock_leave(&process.lock);
+    if (!may)
+        th_report("a run with a seed and another run at the same time: there is one clock in a process");
+    return may ? 0 : -EBUSY;
+}
+
+static void leave_process(void)
+{
+    th_lock_take(&process.lock);
+    process.runs--;
+    th_lock_leave(&process.lock);
+}
+
+/* From the runtime to its end. */
+static int run_with(const struct settings *settings, struct main_task *main_task)
+{
+    struct thrum_runtime *runtime;
+    int code = open_runtime(settings, &runtime);
+    if (code < 0)
+        return code;
+    if (settings->seed != 0)
+        code = th_seeded_open(runtime->workers[0], settings->seed);
+    if (code == 0) {
+        th_interrupt_begin(runtime);
+        th_observer_open();
+        code = run(runtime, main_task);
+        th_observer_close();
+        th_interrupt_end(runtime);
+        if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
+            code = -EDEADLK;
+        th_report_at_end(runtime);
+        if (settings->seed != 0)
+            th_seeded_close(runtime->workers[0], code < 0 ? code : main_task->result);
+    }
+    close_runtime(runtime);
+    return code;
+}
+
 int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
 {
     static const thrum_options defaults = {0};
-    static struct th_lock gate = TH_LOCK_INIT;
     const thrum_options *options = given != NULL ? given : &defaults;
+    struct settings settings;
     if (th_fiber_self() != NULL)
         return main_fn(arg);
-    struct settings settings;
     int code = read_settings(options, &settings);
     if (code < 0)
         return code;
@@ -266,23 +330,11 @@ int thrum_run_with(const thrum_options *given, thrum_fn main_fn, void *arg)
     code = th_stack_open(&stacks);
     if (code < 0)
         return code;
-    th_lock_take(&gate);
-    th_guard_open();
-    th_fiber_identify = th_report_identify;
-    th_lock_leave(&gate);
-    struct thrum_runtime *runtime;
     struct main_task main_task = {.fn = main_fn, .arg = arg};
-    code = open_runtime(&settings, &runtime);
+    code = enter_process(&settings);
     if (code == 0) {
-        th_interrupt_begin(runtime);
-        th_observer_open();
-        code = run(runtime, &main_task);
-        th_observer_close();
-        th_interrupt_end(runtime);
-        if (code == 0 && th_atomic32_load_relaxed(&runtime->deadlocks) != 0)
-            code = -EDEADLK;
-        th_report_at_end(runtime);
-        close_runtime(runtime);
+        code = run_with(&settings, &main_task);
+        leave_process();
     }
     th_stack_close();
     return code < 0 ? code : main_task.result;

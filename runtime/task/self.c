@@ -7,6 +7,10 @@ void thrum_yield(void)
     struct th_fiber *self = th_fiber_self();
     if (self == NULL)
         return;
+    if (TH_UNLIKELY(th_seeded_is_on())) {
+        th_seeded_yield(self);
+        return;
+    }
     struct th_worker *worker = th_worker_of(self);
     th_worker_enter(worker);
     struct th_task *next = th_worker_pick(worker);

@@ -95,17 +95,22 @@ static TH_NOINLINE int spawn_otherwise(struct th_fiber *fiber, struct thrum_grou
     return TH_UNLIKELY(code < 0) ? code : start(fiber, group, task);
 }
 
+int th_task_spawn(struct thrum_group *group, thrum_fn fn, void *arg)
+{
+    return spawn_otherwise(th_fiber_self(), group, fn, arg);
+}
+
 /* The way of nearly all spawns, by the opener of a group, laid out so that it does nothing twice; whatever is special
  * takes the other. */
 int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
 {
     struct th_fiber *fiber = th_fiber_self();
     if (TH_UNLIKELY(fiber == NULL || group == NULL))
-        return spawn_otherwise(fiber, group, fn, arg);
+        return th_point_after(spawn_otherwise(fiber, group, fn, arg));
     struct th_task *self = fiber->task;
     open_group(group, self);
     if (TH_UNLIKELY(group->opener_ != self || is_cancelled(group) || self->locals != NULL || has_deadline(self)))
-        return spawn_otherwise(fiber, group, fn, arg);
+        return th_point_after(spawn_otherwise(fiber, group, fn, arg));
     struct th_worker *worker = th_worker_of(fiber);
     struct th_task *task = th_task_make(worker, fn, arg);
     if (TH_UNLIKELY(task == NULL))
@@ -113,6 +118,7 @@ int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
     task->group = group;
     group->elsewhere_++;
     th_task_enqueue(worker, task);
+    th_point();
     return 0;
 }
 
@@ -132,7 +138,7 @@ int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t b
     }
     if (code < 0)
         th_sys_free(copy);
-    return code;
+    return th_point_after(code);
 }
 
 int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_options *options, thrum_fn fn, void *arg)
@@ -147,5 +153,5 @@ int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_o
     th_atomic32_store_relaxed(&task->references, 2);
     th_atomicptr_store_relaxed(&task->done, NULL);
     *handle = (thrum_task *)task; /* the task may ask for it at once */
-    return start(fiber, group, task);
+    return th_point_after(start(fiber, group, task));
 }

@@ -136,3 +136,5 @@ MODEL(what_comes_from_outside_is_found, .modes = MODEL_SC, .preemptions = 1, .ea
     serve(&workers[0]);
     finish();
 }
+
+MODEL_SURVIVES("[Q2]", "what the main task did is read when the workers have been joined")

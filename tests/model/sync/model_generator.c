@@ -23,7 +23,7 @@ static void run_thread(void *arg)
     (void)run(arg);
 }
 
-int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg)
+int th_task_spawn(struct thrum_group *group, thrum_fn fn, void *arg)
 {
     (void)group;
     run = fn;

@@ -138,6 +138,20 @@ MODEL(scope_cancel_meets_the_commit, .modes = ALL, .preemptions = 2, .stale = 2)
     th_model_join_all();
 }
 
+/* Another task of the group that is cancelled from above asks, and is not listed. */
+MODEL(scope_cancel_that_is_asked_for_shows_its_cause, .modes = ALL, .preemptions = 2, .stale = 2)
+{
+    uint32_t ends;
+    set_up();
+    MODEL_CHECK_EQ(th_scope_check(&tasks[0], &ends), 0);
+    th_model_thread(cancel_outer, NULL);
+    if (th_task_cancel_reason(&tasks[1]) != 0)
+        MODEL_CHECK_EQ(cause, 1);
+    th_model_join_all();
+    th_scope_leave(&tasks[0]);
+    end_inner();
+}
+
 static void list_and_leave(void *arg)
 {
     struct th_task *task = arg;
