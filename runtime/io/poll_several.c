@@ -97,14 +97,23 @@ static int wait_for_any(struct poll_part *parts, int count, int64_t until)
     return code;
 }
 
+/* A look that a signal interrupted says nothing: what is ready may have told its event long ago. */
+static int look(struct pollfd *fds, size_t count)
+{
+    int ready;
+    while ((ready = th_sys_poll(fds, count, 0)) == -EINTR)
+        continue;
+    return ready;
+}
+
 static int poll_parts(struct pollfd *fds, size_t count, struct poll_part *parts, int64_t until)
 {
     int made = 0, code = acquire_parts(parts, fds, count, &made), ready = 0;
     while (code == 0) {
         for (int i = 0; i < made; i++)
             parts[i].seen = th_descriptor_events(parts[i].descriptor, parts[i].direction);
-        ready = th_sys_poll(fds, count, 0);
-        if (ready != 0 && ready != -EINTR)
+        ready = look(fds, count);
+        if (ready != 0)
             break;
         code = wait_for_any(parts, made, until);
         ready = code == -EBADF;
@@ -134,7 +143,7 @@ int thrum_poll(struct pollfd *fds, size_t count, thrum_time span)
     if (th_task_self() == NULL)
         return poll_in_thread(fds, count, until);
     if (span <= 0)
-        return th_sys_poll(fds, count, 0);
+        return look(fds, count);
     struct poll_part some[2 * FEW], *parts = some;
     if (count > FEW)
         parts = th_sys_alloc(2 * count * sizeof *parts);

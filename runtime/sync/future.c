@@ -72,16 +72,23 @@ static bool is_over(const struct thrum_future *future)
 
 /* ---- The word ---- */
 
+/* Who ends the future may have taken the word between a leave and the one that this leave has woken: it says HELD then,
+ * although others sleep. So the one that was woken, who finds the future over, wakes the others. */
 static TH_NOINLINE bool enter_contended(th_atomic32 *word, uint32_t seen)
 {
+    bool has_slept = false;
     for (;;) {
-        if (seen >= OVER)
+        if (seen >= OVER) {
+            if (has_slept)
+                (void)th_sys_futex_wake(word, INT32_MAX);
             return false;
+        }
         if (seen != CONTENDED && !th_atomic32_cas_acquire(word, &seen, CONTENDED)) /* [F1] [F2] */
             continue;
         if (seen == PENDING)
             return true;
         (void)th_sys_futex_wait(word, CONTENDED, TH_SYS_FOREVER);
+        has_slept = true;
         seen = th_atomic32_load_acquire(word); /* [F2] */
     }
 }

@@ -107,7 +107,7 @@ static const struct {
     {"getpeername", "ENOBUFS ENOTCONN"},
     {"fstat", "ENOMEM"},
     {"fcntl", "EACCES"},
-    {"poll", "EINTR ENOMEM"},
+    {"poll", "ENOMEM"},
 };
 
 static void converse_under(const char *plan, int open)

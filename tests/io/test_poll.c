@@ -207,3 +207,35 @@ TEST(the_first_wait_is_polled_for_though_all_permits_sleep)
         run_on(1, blocks_and_waits, NULL);
     run_on(2, blocks_and_waits, NULL);
 }
+
+static int write_to_who_waits(void *arg)
+{
+    const struct pair *pair = arg;
+    wait_for_waiters(pair->fds[0], 1);
+    CHECK_EQ(thrum_write(pair->fds[1], "x", 1), 1);
+    return 0;
+}
+
+/* The event was told to the first poll; the second has nothing but its look. */
+static int poll_interrupted(void *arg)
+{
+    struct pair pair = open_pair(PAIR_PIPE);
+    struct pollfd fd = {.fd = pair.fds[0], .events = POLLIN};
+    thrum_group group = THRUM_GROUP_INIT;
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, write_to_who_waits, &pair), 0);
+    CHECK_EQ(thrum_poll(&fd, 1, THRUM_FOREVER), 1);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(th_fault_plan("poll:1x3:EINTR"), 0);
+    CHECK_EQ(thrum_poll(&fd, 1, THRUM_FOREVER), 1);
+    CHECK_EQ(th_fault_plan("poll:1x3:EINTR"), 0);
+    CHECK_EQ(thrum_poll(&fd, 1, 0), 1);
+    CHECK_EQ(th_fault_plan(NULL), 0);
+    close_pair(&pair);
+    return 0;
+}
+
+TEST(an_interrupted_look_loses_no_event)
+{
+    run_on_each_count(poll_interrupted);
+}

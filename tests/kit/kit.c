@@ -1,9 +1,12 @@
 #include "kit/kit.h"
 
+#include <thrum/dump.h>
+
 #include "base/compiler.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,9 +218,25 @@ void kit_command(const char *const argv[], struct kit_outcome *outcome)
     finish_child(child, errors, outcome);
 }
 
+static void dump(int signo)
+{
+    (void)signo;
+    (void)thrum_dump(2);
+}
+
+/* A test that hangs says what its tasks wait for, before ctest gives it up. */
+static void dump_when_late(void)
+{
+    const char *seconds = getenv("KIT_DUMP_AFTER");
+    struct sigaction act = {.sa_handler = dump, .sa_flags = SA_RESTART | SA_ONSTACK};
+    if (seconds != NULL && sigaction(SIGALRM, &act, NULL) == 0)
+        (void)alarm((unsigned)strtoul(seconds, NULL, 10));
+}
+
 static int run_here(const struct kit_test *test)
 {
     running = test;
+    dump_when_late();
     test->body();
     for (size_t i = 0; i < at_end_count; i++)
         at_end[i]();

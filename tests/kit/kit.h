@@ -13,6 +13,7 @@
  * `program` alone runs all, each in a child; `program --list` names them.
  *
  * Environment: KIT_SEED, the seed that kit_seed() gives (else a fresh one, printed when the test fails);
+ * KIT_DUMP_AFTER, set by ctest: seconds after which a test that still runs writes what its tasks wait for;
  * KIT_ROUNDS, for tests that can go on for long (kit_rounds); KIT_EMULATED, set by ctest where an emulator runs the
  * tests.
  */
