@@ -2,6 +2,8 @@
 #include "sched/worker.h"
 #include "task/harness.h"
 
+#include <signal.h>
+
 /* ---- Sleeps ---- */
 
 static int sleep_a_little(void *arg)
@@ -68,6 +70,7 @@ static int sleep_for_ever(void *arg)
 static void run_for_ever(void *arg)
 {
     (void)arg;
+    (void)signal(SIGALRM, SIG_DFL);
     alarm(1);
     th_atomic32 flag = TH_ATOMIC_INIT(0);
     (void)thrum_run(sleep_for_ever, &flag);
