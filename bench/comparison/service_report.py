@@ -94,7 +94,7 @@ def render_text(report):
 
 # ---- Plots ----
 
-WITH_LATENCY = 'light', 'short', 'long', 'blocked'
+WITH_LATENCY = 'light', 'short', 'long', 'blocked', 'blocked_8', 'blocked_256'
 PERCENTILES = [(1, '0'), (10, '90'), (100, '99'), (1000, '99.9'), (10000, '99.99 %')]
 
 

@@ -2,11 +2,13 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from . import machine
 from .catalogue import OURS, PEERS_BUILD, PEERS_SOURCE, ROOT
@@ -16,6 +18,7 @@ BUILT = ROOT / 'build' / 'release'
 BENCH, SAMPLES, PEERS_BIN = BUILT / 'bench', BUILT / 'samples', PEERS_BUILD / 'bin'
 ASYNCIO = PEERS_SOURCE / 'asyncio' / 'asyncio_service'
 LOAD = BENCH / 'service_load'
+HELD = 'thrum_held'     # ours, without what makes it ours: no peer
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Service:
     recipe: str = ''        # for bench/peers/build
     is_single: bool = False  # one loop on one core, whatever is asked for
     needs: str = ''         # a Python module
+    tool: str = ''          # a command
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Scenario:
 SERVICES = {s.name: s for s in (
     Service(OURS, 'thrum, naive handlers', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}'),
             (BENCH / 'echo_thrum', '127.0.0.1:{port}', '{workers}')),
+    Service(HELD, 'thrum, stuck workers left alone',
+            (Path('/usr/bin/env'), 'THRUM_SLICE_US=0', SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}')),
     Service('epoll', 'an epoll loop by hand', (BENCH / 'service_epoll', '{port}'), (BENCH / 'echo_epoll', '{port}'),
             is_single=True),
     Service('epoll_cores', 'an epoll loop by hand on each core',
@@ -70,6 +76,8 @@ SERVICES = {s.name: s for s in (
             recipe='libuv'),
     Service('go', 'Go', (PEERS_BIN / 'go_service', '{port}', '{workers}'),
             (PEERS_BIN / 'go_service', '-echo', '{port}', '{workers}'), 'go'),
+    Service('erlang', 'Erlang', (PEERS_SOURCE / 'erlang' / 'erlang_service', '{port}', '{workers}'),
+            tool='escript'),
     Service('tokio', 'Tokio, naive handlers', (PEERS_BIN / 'tokio_service', '{port}', '{workers}'),
             (PEERS_BIN / 'tokio_service', '--echo', '{port}', '{workers}'), 'tokio'),
     Service('tokio_blocking', 'Tokio, heavy ones by spawn_blocking',
@@ -96,14 +104,18 @@ def paced(heavy, ms):
     return '--light', '64', '--rate', '2000', '--heavy', str(heavy), '--ms', str(ms)
 
 
+def blocked(name, heavy):
+    return Scenario(name, f'64 light clients that ask again at once beside {heavy} that block a thread for 50 ms each',
+                    ('--light', '64', '--heavy', str(heavy), '--ms', '50', '--how', 'block'), (P99, LIGHT, HEAVY))
+
+
 SCENARIOS = {s.name: s for s in (
     Scenario('light', '64 light clients alone, each asks again at once', ('--light', '64'), (CPU, LIGHT, P99)),
     Scenario('short', '2,000 light requests a second beside 2 heavy clients, 10 ms of computing each', paced(2, 10),
              (P99, P50, HEAVY)),
     Scenario('long', '2,000 light requests a second beside 8 heavy clients, 100 ms of computing each', paced(8, 100),
              (P99, P50, HEAVY)),
-    Scenario('blocked', '64 light clients that ask again at once beside 64 that block a thread for 50 ms each',
-             ('--light', '64', '--heavy', '64', '--ms', '50', '--how', 'block'), (P99, LIGHT, HEAVY)),
+    blocked('blocked', 64), blocked('blocked_8', 8), blocked('blocked_256', 256),
     Scenario('compute', '8 clients that only want 10 ms of computing each', ('--light', '0', '--heavy', '8'), (HEAVY,)),
     echo(100), echo(1000), echo(10000),
 )}
@@ -125,6 +137,8 @@ def what_is_missing(service):
         probe = subprocess.run(['/usr/bin/python3', '-c', f'import {service.needs}'], capture_output=True)
         if probe.returncode != 0:
             return service.needs
+    if service.tool and not shutil.which(service.tool):
+        return service.tool
     program = (service.command or service.echo)[0]
     return '' if program.exists() else program.name
 

@@ -74,7 +74,7 @@ struct th_census {
     uint32_t table[TH_CENSUS_TABLE];
     struct th_unwind unwind;
     uintptr_t places[TH_CENSUS_FRAMES];
-    char chunk[1 << 16];
+    TH_ALIGNED(TH_CACHE_LINE) char chunk[1 << 16]; /* records as they were, and aligned as they are */
 };
 
 /* 0, or -ENOMEM. */

@@ -35,7 +35,8 @@ static const char *const state_names[] = {
 static const char *const permit_names[] = {[TH_PERMIT_NONE] = "without a permit",
                                            [TH_PERMIT_BUSY] = "busy",
                                            [TH_PERMIT_IDLE] = "idle",
-                                           [TH_PERMIT_TAKEN] = "replaced"};
+                                           [TH_PERMIT_TAKEN] = "replaced",
+                                           [TH_PERMIT_SEEDED] = "seeded"};
 
 /* ---- A task, in words ---- */
 

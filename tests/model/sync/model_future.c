@@ -207,3 +207,6 @@ MODEL(future_goes_with_its_last_reference, .modes = ALL, .preemptions = 3)
     set_created(NULL);
     thrum_future_drop(created);
 }
+
+MODEL_SURVIVES("enter_contended#2",
+               "who slept and finds it over takes four threads; the other loads of [F2] are killed")
