@@ -80,8 +80,8 @@ static int read_cookies(void *arg)
             thrum_yield();
             continue;
         }
-        /* By then the number may be another pair's, whose cookie is newer; an older one, or a wake for nothing, is wrong.
-         * Or a thread of the runtime has a file or a directory there, of which other failures tell. */
+        /* By then the number may be another pair's, whose cookie is newer; an older one is wrong, and so is a wake for
+         * nothing. Or a thread of the runtime has a file or a directory there, of which other failures tell. */
         ssize_t bytes = -ETIMEDOUT;
         THRUM_TIMEOUT(THRUM_MS(2))
         bytes = thrum_read(fd, &got, sizeof got);
