@@ -241,18 +241,18 @@ static int lane_for(const struct th_worker *worker, const struct th_task *task)
     return task->fiber == NULL ? th_hogs_lane_of(&worker->runtime->crew.hogs, task->fn) : -1;
 }
 
-/* It may be that a task should run aside, or on its own thread: then the next one is picked. */
-static TH_NOINLINE struct th_task *put_aside(struct th_worker *worker, struct th_task *task)
+/* Whether the task was sent to where it should run: aside, or on its own thread. */
+static TH_NOINLINE bool send_elsewhere(struct th_worker *worker, struct th_task *task)
 {
     if ((task->flags & TH_TASK_BOUND) != 0) {
         th_crew_bring_home(task);
-        return th_worker_pick(worker);
+        return true;
     }
     int lane = lane_for(worker, task);
     if (lane < 0)
-        return task;
+        return false;
     th_crew_put_aside(worker->runtime, (enum th_lane_kind)lane, task);
-    return th_worker_pick(worker);
+    return true;
 }
 
 /* What is nearly never so, by words that are in the cache. */
@@ -262,37 +262,49 @@ TH_INLINE bool may_belong_elsewhere(const struct th_worker *worker, const struct
            (task->fiber == NULL && th_atomic32_load_relaxed(&worker->runtime->crew.hogs.known) != 0);
 }
 
-TH_INLINE struct th_task *unless_elsewhere(struct th_worker *worker, struct th_task *task)
+TH_INLINE bool went_elsewhere(struct th_worker *worker, struct th_task *task)
 {
-    if (TH_LIKELY(task == NULL || !may_belong_elsewhere(worker, task)))
-        return task;
-    return put_aside(worker, task);
+    return TH_UNLIKELY(may_belong_elsewhere(worker, task)) && send_elsewhere(worker, task);
 }
 
-/* A pick that has more to look at than the queues. */
-static TH_NOINLINE struct th_task *pick_otherwise(struct th_worker *worker)
+/* A pick that has more to look at than the queues. False: what it picked went elsewhere. */
+static TH_NOINLINE bool pick_otherwise(struct th_worker *worker, struct th_task **picked)
 {
     bool is_watched = worker->runtime->watches != 0;
     if (is_watched)
         th_watched_leaves(worker);
-    if (th_worker_is_seeded(worker))
-        return th_seeded_pick(worker);
+    if (th_worker_is_seeded(worker)) {
+        *picked = th_seeded_pick(worker);
+        return true;
+    }
     if (!th_worker_has_permit(worker)) {
         th_crew_leave_task(worker);
-        return NULL;
+        *picked = NULL;
+        return true;
     }
     struct th_task *task = pick_fair(worker);
-    task = unless_elsewhere(worker, task != NULL ? task : pick_next(worker));
-    return is_watched && task != NULL && th_watched_sends_away(worker, task) ? th_worker_pick(worker) : task;
+    if (task == NULL)
+        task = pick_next(worker);
+    *picked = task;
+    return task == NULL || !(went_elsewhere(worker, task) || (is_watched && th_watched_sends_away(worker, task)));
 }
 
+/* A loop, for as many as there are may have to go elsewhere, one after the other, and the stack is a task's. */
 struct th_task *th_worker_pick(struct th_worker *worker)
 {
-    uint64_t number = th_atomic64_load_relaxed(&worker->dispatches) + 1;
-    th_atomic64_store_relaxed(&worker->dispatches, number);
-    if (TH_UNLIKELY((int32_t)((uint32_t)number - worker->fair_next) >= 0 || !th_worker_has_permit(worker)))
-        return pick_otherwise(worker);
-    return unless_elsewhere(worker, pick_next(worker));
+    for (;;) {
+        uint64_t number = th_atomic64_load_relaxed(&worker->dispatches) + 1;
+        th_atomic64_store_relaxed(&worker->dispatches, number);
+        if (TH_UNLIKELY((int32_t)((uint32_t)number - worker->fair_next) >= 0 || !th_worker_has_permit(worker))) {
+            struct th_task *picked;
+            if (pick_otherwise(worker, &picked))
+                return picked;
+            continue;
+        }
+        struct th_task *task = pick_next(worker);
+        if (TH_LIKELY(task == NULL || !went_elsewhere(worker, task)))
+            return task;
+    }
 }
 
 /* After actions: each leaves the guard that was held over the switch, last of all; others may see `left` then. */

@@ -463,6 +463,29 @@ TEST(what_blocked_before_does_not_run_on_the_stack_of_who_waits_for_it)
     run_on(1, wait_for_known_at_once, NULL);
 }
 
+enum { MANY_KNOWN = 20000 };
+
+/* One pick finds all of them known, and sends one after the other away. */
+static int yield_before_many_known(void *arg)
+{
+    thrum_stalling known[TH_HOGS];
+    thrum_group group = THRUM_GROUP_INIT;
+    (void)arg;
+    while (thrum_stalls_known(known, TH_HOGS) == 0)
+        nap_once();
+    for (int i = 0; i < MANY_KNOWN; i++)
+        CHECK_EQ(thrum_spawn(&group, nap, NULL), 0);
+    thrum_yield();
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    check_permits();
+    return 0;
+}
+
+TEST(no_stack_is_too_small_for_many_that_blocked_before)
+{
+    run_on(1, yield_before_many_known, NULL);
+}
+
 static int nap_in_a_crowd(void *arg)
 {
     thrum_group group = THRUM_GROUP_INIT;
