@@ -265,7 +265,10 @@ static void judge_workers(struct thrum_runtime *runtime, struct look *look)
         if (!should_retake(worker, finding, look))
             continue;
         look->stuck++;
-        look->detached += th_crew_retake(worker, lanes[finding]);
+        if (!th_crew_retake(worker, lanes[finding]))
+            continue;
+        look->detached++;
+        th_worker_record(runtime->monitor.desk, look->now, TH_EVENT_TAKEN, worker->index);
     }
 }
 
