@@ -59,7 +59,7 @@ static int cancel_in_the_queue(void *arg)
 {
     struct lane_test test = {.begun = TH_ATOMIC_INIT(0)};
     struct th_crew *crew = &thrum_runtime_current()->crew;
-    uint32_t most = crew->lanes[TH_LANE_USER].most, calls = most + 20;
+    uint32_t most = crew->lanes.of[TH_LANE_USER].most, calls = most + 20;
     thrum_group group = THRUM_GROUP_INIT;
     (void)arg;
     CHECK_EQ(pipe(test.pair.ends), 0);
@@ -135,7 +135,7 @@ static int wait_in_order(void *arg)
     static struct numbered_call calls[CALLS_MOST];
     struct order_test test = {.begun = TH_ATOMIC_INIT(0)};
     struct th_crew *crew = &thrum_runtime_current()->crew;
-    uint32_t most = crew->lanes[TH_LANE_USER].most, count = most + WAITING_CALLS;
+    uint32_t most = crew->lanes.of[TH_LANE_USER].most, count = most + WAITING_CALLS;
     thrum_group group = THRUM_GROUP_INIT;
     (void)arg;
     CHECK_LE(count, CALLS_MOST);
