@@ -90,19 +90,21 @@ TEST(a_trace_has_tasks_that_ran_on_top_of_who_waits_for_them)
     CHECK_EQ(count_in_text("\"name\":\"run_main\""), 1);
 }
 
-static int sleep_a_little(void *arg)
+static int sleep_until_that_is_seen(void *arg)
 {
     (void)arg;
-    CHECK_EQ(thrum_sleep(THRUM_MS(1)), 0);
-    return text_of(thrum_trace);
+    /* A thread that is held up finds its time over before it has slept: once more then. */
+    do {
+        CHECK_EQ(thrum_sleep(THRUM_MS(1)), 0);
+        CHECK_EQ(text_of(thrum_trace), 0);
+    } while (!text_has("\"name\":\"asleep\"") || !text_has("\"name\":\"timers fired\"") ||
+             !text_has("\"name\":\"run_main\""));
+    return 0;
 }
 
 TEST(what_is_rare_is_always_recorded)
 {
-    run_on(1, sleep_a_little, NULL);
-    CHECK_STR_HAS(text, "\"name\":\"asleep\"");
-    CHECK_STR_HAS(text, "\"name\":\"timers fired\"");
-    CHECK_STR_HAS(text, "\"name\":\"run_main\"");
+    run_on(1, sleep_until_that_is_seen, NULL);
     CHECK_EQ(count_in_text("\"ph\":\"s\""), 0);
 }
 
