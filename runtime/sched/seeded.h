@@ -60,6 +60,7 @@ struct th_seeded {
     uint32_t changes;       /* o: how many more there are */
     uint32_t in_a_row;      /* o: points at which one task went on */
     uint32_t goes_on_in;    /* c: at a point others are let in once in so many times; 0: by priority */
+    bool is_apart;          /* o: nothing comes through file descriptors but from this run itself */
     int trace;              /* c: file descriptor, -1: none */
 };
 
