@@ -21,11 +21,12 @@
  *
  *     recv:%10:ECONNRESET        one read of ten from a socket fails
  *     send:%50:short=1           half of all writes to sockets move one byte
- *     alloc:7:ENOMEM             the seventh allocation of the library; "7+": and all later ones, "7x3": 7, 8, 9, "*": all
+ *     alloc:7:ENOMEM             the seventh allocation of the library; "7+": all later ones too, "7x3": 7 to 9, "*": all
  *
- * Calls that are known: alloc, mmap, open, close, read, write, readv, writev, pread, pwrite, recv, send, recvmsg, sendmsg,
- * accept, connect, socket, bind, listen, sendfile, splice, poll, epoll_wait, fsync, getaddrinfo, spawn, and others; those
- * that move bytes can be cut short, which is none of reads from TCP sockets: a kernel never does that, and they hang.
+ * Calls that are known: alloc, mmap, open, close, read, write, readv, writev, pread, pwrite, recv, send, recvmsg,
+ * sendmsg, accept, connect, socket, bind, listen, sendfile, splice, poll, epoll_wait, fsync, getaddrinfo, spawn, and
+ * others. Those that move bytes can be cut short; do not do it to reads of TCP sockets, which no kernel does: they
+ * would hang.
  *
  * thrum_explore tries many seeds. It finds what depends on the order of tasks between the places above; what two
  * threads do to the same word in the same nanosecond it does not find: that is the thread sanitizer's.
@@ -71,8 +72,9 @@ typedef struct thrum_explored {
  * The first failure is run once more, now with what it prints, and stderr says how it ended and how to have it again:
  * with THRUM_SEED set thrum_explore makes that one run, in the calling process, where a debugger sees it.
  *
- * How many runs failed (result, which may be NULL, says more), -EPERM in tasks, -EINVAL (THRUM_SEED, faults), or why there
- * can be no child: -EAGAIN, -ENOMEM. Outside of tasks only, best without other threads. Blocks its thread. Never switches.
+ * How many runs failed (result, which may be NULL, says more), -EPERM in tasks, -EINVAL (THRUM_SEED, faults), or why
+ * there can be no child: -EAGAIN, -ENOMEM. Outside of tasks only, best without other threads. Blocks its thread. Never
+ * switches.
  */
 THRUM_API THRUM_CHECKED int thrum_explore(thrum_fn main_task, void *arg, const thrum_explore_options *options,
                                           thrum_explored *result);

@@ -26,8 +26,8 @@
  *           more and more seldom; after a quarter of an hour the connection is given up, and calls say -ETIMEDOUT
  *   udp     each datagram takes its time, and may be lost, come twice, or overtake others; over a partition all are
  *           lost, and so is what comes when a receiver has not read ten others yet (net.unix.max_dgram_qlen)
- *   dial    takes a round trip: -ECONNREFUSED if nobody listens there by then (udp too), -ETIMEDOUT after two minutes of
- *           partition, -ENOENT if there is no such node
+ *   dial    takes a round trip: -ECONNREFUSED if nobody listens there by then (udp too), -ETIMEDOUT after two minutes
+ *           of partition, -ENOENT if there is no such node
  *
  * Addresses are for thrum_peer_name, and to be given back to thrum_sendto; their bytes are no internet addresses.
  * "unix" and sockets by thrum_socket stay real. While the network is there a run whose tasks all wait, without a timer,
@@ -57,8 +57,8 @@ typedef struct thrum_simnet_options {
 THRUM_API int thrum_simnet_run(const thrum_simnet_options *options, thrum_fn fn, void *arg);
 
 /* From now on the calling task, and what it starts, is on the node of this name, which there need not have been before.
- * 0; -EPERM (there is no network), -EINVAL (no name, one above 63 characters, or with a colon), -ENOSPC (above 64 nodes),
- * -ENOMEM. Never switches. */
+ * 0; -EPERM (there is no network), -EINVAL (no name, one above 63 characters, or with a colon), -ENOSPC (above 64
+ * nodes), -ENOMEM. Never switches. */
 THRUM_API THRUM_CHECKED int thrum_simnet_node(const char *name);
 
 /* Cuts all ways between two nodes, or heals them. NULL: all others. 0, or -errno as above. Never switches. */

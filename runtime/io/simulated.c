@@ -167,8 +167,8 @@ static struct th_endpoint name_of(const struct th_sim *net, const struct th_sim_
     struct sockaddr_un *local = &found.address.local;
     local->sun_family = AF_UNIX;
     /* The text is shorter than what is left: is_name. */
-    int length = snprintf(local->sun_path + 1, sizeof local->sun_path - 1, TH_ADDRESS_SIMULATED "%016lx.%c%d/%s", net->tag, side,
-                          place->type, place->text);
+    int length = snprintf(local->sun_path + 1, sizeof local->sun_path - 1, TH_ADDRESS_SIMULATED "%016lx.%c%d/%s",
+                          net->tag, side, place->type, place->text);
     found.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
     return found;
 }
@@ -469,10 +469,17 @@ static const struct th_sim_connection *find_connection(name_call *ask, int fd)
     return at;
 }
 
+/* The network's own sockets are not told: their flows go on until they find the end. */
+static bool is_told(const struct th_sim_connection *connection, int fd)
+{
+    bool is_end = connection->flows > 0 && (connection->ends[0] == fd || connection->ends[1] == fd);
+    return connection->broken != 0 && !is_end;
+}
+
 ssize_t th_sim_end_of(int fd, ssize_t result)
 {
     const struct th_sim_connection *connection = find_connection(th_sys_getsockname, fd);
     if (connection == NULL)
         connection = find_connection(th_sys_getpeername, fd);
-    return connection != NULL && connection->broken != 0 ? connection->broken : result;
+    return connection != NULL && is_told(connection, fd) ? connection->broken : result;
 }

@@ -8,7 +8,7 @@
  *     client:49152             server:80                  tcp: two sockets of the network for a connection, and two
  *     u ---- n server:80       n client:49152 ---- u      flows, one for each direction; a listening n for each that
  *              |                        |                 listens, which who dials connects to
- *              `------- flows ----------'                 udp: one n for each place, and one flow: what comes to it goes
+ *              `------- flows ----------'                 udp: one n for each place, and a flow: what comes to it goes
  *                                                         on to u, out of the sender's n
  *
  * A flow (simulated_flow.c) is a task: it takes what comes, keeps it until it is due, and gives it on. Names have a

@@ -32,8 +32,7 @@ static void give(struct th_sim_flow *flow, struct th_sim_packet *packet)
     const struct th_sim_endpoint *to = flow->over;
     struct th_endpoint name = th_sim_own_name(flow->net, &to->place);
     struct iovec part = {.iov_base = packet->data, .iov_len = packet->bytes};
-    struct msghdr message = {
-        .msg_name = &name.address, .msg_namelen = name.length, .msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr message = {.msg_name = &name.address, .msg_namelen = name.length, .msg_iov = &part, .msg_iovlen = 1};
     if (!is_cut(flow, packet->from))
         (void)th_sys_sendmsg(packet->from->stand_in, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     th_sim_flow_drop(flow);

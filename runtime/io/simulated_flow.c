@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* When more is on its way, packets counted as they are in memory, the sender waits: a window of TCP, a router's queue. */
+/* When more is on its way, packets counted as they are in memory, the sender waits: a window of TCP's, a router's
+ * queue. */
 enum { HELD_MOST = 256 << 10 };
 
 void th_sim_flow_keep(struct th_sim_flow *flow, size_t bytes, int64_t due, const struct th_sim_endpoint *from)

@@ -30,8 +30,8 @@
  *     fault recv -104    a system call that fails, by the plan of faults; 0: it moves less than it was asked to
  *     end after 40       the run is over, after so many steps
  *
- * Faults (base/fault.h): a plan of them that th_seeded_faults or THRUM_FAULTS holds is the run's from its beginning to its
- * end. Which calls fail of those that a percentage leaves open is the seed's choice too, though not the generator's: so
+ * Faults (base/fault.h): a plan of them that th_seeded_faults or THRUM_FAULTS holds is the run's from its beginning to
+ * its end. Which calls fail of those that a percentage leaves open is the seed's choice too, though not the generator's: so
  * a call more or less of another kind changes nothing.
  *
  * Rejected: choosing who of those that wait for a lock is handed it (that is the lock's policy, which programs may rely
