@@ -21,7 +21,7 @@
  *
  *     recv:%10:ECONNRESET        one read of ten from a socket fails
  *     send:%50:short=1           half of all writes to sockets move one byte
- *     alloc:7:ENOMEM             the seventh allocation of the library; "7+": all later ones too, "7x3": 7 to 9, "*": all
+ *     alloc:7:ENOMEM             the seventh allocation of the library; "7+": all from there on, "7x3": three, "*": all
  *
  * Calls that are known: alloc, mmap, open, close, read, write, readv, writev, pread, pwrite, recv, send, recvmsg,
  * sendmsg, accept, connect, socket, bind, listen, sendfile, splice, poll, epoll_wait, fsync, getaddrinfo, spawn, and

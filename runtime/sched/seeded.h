@@ -30,9 +30,9 @@
  *     fault recv -104    a system call that fails, by the plan of faults; 0: it moves less than it was asked to
  *     end after 40       the run is over, after so many steps
  *
- * Faults (base/fault.h): a plan of them that th_seeded_faults or THRUM_FAULTS holds is the run's from its beginning to
- * its end. Which calls fail of those that a percentage leaves open is the seed's choice too, though not the generator's: so
- * a call more or less of another kind changes nothing.
+ * Faults (base/fault.h): a plan of them, from th_seeded_faults or THRUM_FAULTS, is the run's from its beginning to its
+ * end. Which calls fail of those that a percentage leaves open is the seed's choice too, though not the generator's:
+ * so a call more or less of another kind changes nothing.
  *
  * Rejected: choosing who of those that wait for a lock is handed it (that is the lock's policy, which programs may rely
  * on); a thread for each task (a switch costs a thousand times as much, and the kernel would have to be held back).
