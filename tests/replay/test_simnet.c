@@ -198,10 +198,16 @@ static int run_without_a_seed(void *arg)
     return use_no_network(arg);
 }
 
+static void *use_from_a_thread(void *arg)
+{
+    CHECK_EQ(use_no_network(arg), 0);
+    return NULL;
+}
+
 static int misuse(void *arg)
 {
     char name[65];
-    (void)arg;
+    CHECK_EQ(pthread_join(start_thread(use_from_a_thread, arg), NULL), 0);
     memset(name, 'x', 64);
     name[64] = '\0';
     CHECK_EQ(thrum_simnet_run(NULL, return_zero, NULL), -EBUSY);
