@@ -218,6 +218,14 @@ int th_sim_bind(const struct th_endpoint *name, bool listens)
     return code < 0 ? code : fd;
 }
 
+int th_sim_reach(int fd, const struct th_endpoint *name)
+{
+    int code;
+    while ((code = th_sys_connect(fd, &name->address.any, name->length)) == -EINTR)
+        continue;
+    return code;
+}
+
 static int bind_own(struct th_sim *net, struct th_sim_place *place, bool listens)
 {
     print_place(net, place);
@@ -356,7 +364,7 @@ static int dial_datagrams(struct th_sim *net, const struct th_sim_place *to, str
     int code = open_place(net, from, fd);
     if (code < 0)
         return code;
-    code = th_sys_connect(*fd, &name.address.any, name.length);
+    code = th_sim_reach(*fd, &name);
     if (code < 0)
         (void)thrum_close(*fd);
     return code;

@@ -110,6 +110,9 @@ int th_sim_bind(const struct th_endpoint *name, bool listens);
 /* The same for one's own name, at a port that is free; that is the place's then. */
 int th_sim_bind_anywhere(struct th_sim *net, struct th_sim_place *place);
 
+/* Connects a socket, at once. */
+int th_sim_reach(int fd, const struct th_endpoint *name);
+
 /* tcp: connects two nodes, at once; udp: sees to what comes to a place. 0, or -errno. */
 int th_sim_connect(struct th_sim *net, const struct th_sim_endpoint *to, struct th_sim_place *from, int *fd);
 int th_sim_serve_datagrams(struct th_sim *net, struct th_sim_endpoint *endpoint);
@@ -145,6 +148,8 @@ struct th_sim_flow_kind {
     void (*take)(struct th_sim_flow *flow, size_t bytes, const struct th_sim_endpoint *from);
     /* The first packet is due: gives it on, or makes it due later. */
     void (*give)(struct th_sim_flow *flow, struct th_sim_packet *packet);
+    /* Nothing could be had, and not for lack of time. */
+    void (*fail)(struct th_sim_flow *flow);
     void (*end)(struct th_sim_flow *flow);
 };
 

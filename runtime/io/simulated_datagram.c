@@ -2,6 +2,8 @@
 #include "base/sys_io.h"
 #include "io/simulated.h"
 
+#include <thrum/time.h>
+
 enum { DATAGRAM_MOST = 64 << 10 };
 
 /* Where a delay makes one later than the next, that one has overtaken it. */
@@ -38,13 +40,20 @@ static void give(struct th_sim_flow *flow, struct th_sim_packet *packet)
     th_sim_flow_drop(flow);
 }
 
+/* A call has failed: what it would have had may come with the next. */
+static void fail(struct th_sim_flow *flow)
+{
+    (void)thrum_sleep(th_sim_delay(flow->net));
+}
+
 /* Its socket is closed with all others: senders may still use it. */
 static void end(struct th_sim_flow *flow)
 {
     (void)flow;
 }
 
-static const struct th_sim_flow_kind kind = {.room = DATAGRAM_MOST, .take = take, .give = give, .end = end};
+static const struct th_sim_flow_kind kind = {
+    .room = DATAGRAM_MOST, .take = take, .give = give, .fail = fail, .end = end};
 
 int th_sim_serve_datagrams(struct th_sim *net, struct th_sim_endpoint *endpoint)
 {

@@ -65,7 +65,7 @@ static void wait(struct th_sim_flow *flow)
     if (got >= 0)
         flow->kind->take(flow, (size_t)got, from);
     else if (got != -ETIMEDOUT)
-        flow->has_ended = true;
+        flow->kind->fail(flow);
 }
 
 static int run_network(void *arg)

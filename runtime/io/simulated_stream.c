@@ -5,6 +5,7 @@
 #include "io/simulated.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
     PIECE = 16 << 10,
@@ -65,6 +66,13 @@ static void give(struct th_sim_flow *flow, struct th_sim_packet *packet)
     th_sim_flow_drop(flow);
 }
 
+/* Who spoke has closed without having read all, or a call of the network's own has failed. */
+static void fail(struct th_sim_flow *flow)
+{
+    flow->has_ended = true;
+    th_sim_break(flow->over, -ECONNRESET);
+}
+
 static void close_ends(const struct th_sim_connection *connection)
 {
     (void)thrum_close(connection->ends[0]);
@@ -81,7 +89,7 @@ static void end(struct th_sim_flow *flow)
         close_ends(connection);
 }
 
-static const struct th_sim_flow_kind kind = {.room = PIECE, .take = take, .give = give, .end = end};
+static const struct th_sim_flow_kind kind = {.room = PIECE, .take = take, .give = give, .fail = fail, .end = end};
 
 /* ---- Making one ---- */
 
@@ -102,15 +110,37 @@ static int start_flows(struct th_sim *net, struct th_sim_connection *connection)
     return 0;
 }
 
+static bool is_from(const struct th_sim_place *place, const union th_address *peer, socklen_t length)
+{
+    char text[TH_SIM_TEXT_BYTES];
+    return th_address_text(&peer->local, length, text, sizeof text) >= 0 && strcmp(text, place->text) == 0;
+}
+
+/* What others had begun, and given up when a call failed, is passed over. */
+static int accept_from(int stand_in, const struct th_sim_place *from)
+{
+    for (;;) {
+        union th_address peer;
+        socklen_t length = sizeof peer;
+        int met = th_sys_accept(stand_in, &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (met == -EINTR)
+            continue;
+        if (met < 0)
+            return met;
+        th_descriptor_adopt(met, TH_KIND_UNKNOWN);
+        if (is_from(from, &peer, length))
+            return met;
+        (void)thrum_close(met);
+    }
+}
+
 /* The network's socket that the dialler's is connected to: by way of the stand-in, which gives it its name. */
-static int meet_dialler(const struct th_sim *net, const struct th_sim_endpoint *to, int fd)
+static int meet_dialler(const struct th_sim *net, const struct th_sim_endpoint *to, const struct th_sim_place *from,
+                        int fd)
 {
     struct th_endpoint name = th_sim_other_name(net, &to->place);
-    int code = th_sys_connect(fd, &name.address.any, name.length);
-    int met = code == 0 ? th_sys_accept(to->stand_in, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : code;
-    if (met >= 0)
-        th_descriptor_adopt(met, TH_KIND_UNKNOWN);
-    return met;
+    int code = th_sim_reach(fd, &name);
+    return code == 0 ? accept_from(to->stand_in, from) : code;
 }
 
 /* The other one, which the listener accepts as the dialler. */
@@ -118,44 +148,49 @@ static int meet_listener(const struct th_sim *net, const struct th_sim_endpoint 
 {
     struct th_endpoint own = th_sim_other_name(net, from), name = th_sim_own_name(net, &to->place);
     int met = th_sim_bind(&own, false);
-    int code = met >= 0 ? th_sys_connect(met, &name.address.any, name.length) : met;
+    int code = met >= 0 ? th_sim_reach(met, &name) : met;
     if (code == 0 || met < 0)
         return met;
     (void)thrum_close(met);
     return code;
 }
 
-static int connect_ends(struct th_sim *net, const struct th_sim_endpoint *to, struct th_sim_connection *connection,
-                        int fd)
+/* The two of the network's for a dialler's socket, with its place: 0 or -errno. */
+static int open_ends(const struct th_sim *net, const struct th_sim_endpoint *to, const struct th_sim_place *from,
+                     int fd, int ends[2])
 {
-    int *ends = connection->ends;
-    ends[0] = meet_dialler(net, to, fd);
-    ends[1] = ends[0] >= 0 ? meet_listener(net, to, &connection->dialler) : ends[0];
-    if (ends[1] >= 0)
-        return start_flows(net, connection);
-    if (ends[0] >= 0)
+    ends[0] = meet_dialler(net, to, from, fd);
+    if (ends[0] < 0)
+        return ends[0];
+    ends[1] = meet_listener(net, to, from);
+    if (ends[1] < 0)
         (void)thrum_close(ends[0]);
-    th_sys_free(connection);
-    return ends[1];
+    return ends[1] < 0 ? ends[1] : 0;
 }
 
-int th_sim_connect(struct th_sim *net, const struct th_sim_endpoint *to, struct th_sim_place *from, int *fd)
+static int make_connection(struct th_sim *net, const struct th_sim_endpoint *to, const struct th_sim_place *from,
+                           int fd)
 {
     struct th_sim_connection *connection = th_sys_alloc_zeroed(sizeof *connection);
     if (connection == NULL)
         return -ENOMEM;
-    int own = th_sim_bind_anywhere(net, from);
-    if (own < 0) {
-        th_sys_free(connection);
-        return own;
-    }
     connection->dialler = *from;
     connection->nodes[0] = from->node;
     connection->nodes[1] = to->place.node;
-    int code = connect_ends(net, to, connection, own);
-    if (code < 0)
-        (void)thrum_close(own);
-    else
+    int code = open_ends(net, to, from, fd, connection->ends);
+    if (code == 0)
+        return start_flows(net, connection);
+    th_sys_free(connection);
+    return code;
+}
+
+int th_sim_connect(struct th_sim *net, const struct th_sim_endpoint *to, struct th_sim_place *from, int *fd)
+{
+    int own = th_sim_bind_anywhere(net, from);
+    int code = own >= 0 ? make_connection(net, to, from, own) : own;
+    if (code == 0)
         *fd = own;
+    else if (own >= 0)
+        (void)thrum_close(own);
     return code;
 }

@@ -430,6 +430,26 @@ TEST(who_writes_to_a_closed_end_is_told)
     run_some_seeds(NULL, write_to_who_has_closed);
 }
 
+/* The kernel's own reset: something was left unread. */
+static int close_without_reading(void *arg)
+{
+    struct pair pair;
+    char byte;
+    (void)arg;
+    open_pair(&pair);
+    CHECK_EQ(thrum_write(pair.dialled, "x", 1), 1);
+    CHECK_EQ(thrum_sleep(THRUM_SEC(1)), 0);
+    CHECK_EQ(thrum_close(pair.accepted), 0);
+    CHECK_EQ(thrum_read(pair.dialled, &byte, 1), -ECONNRESET);
+    CHECK_EQ(thrum_close(pair.dialled), 0);
+    return thrum_close(pair.listener);
+}
+
+TEST(who_is_not_read_to_the_end_is_told)
+{
+    run_some_seeds(NULL, close_without_reading);
+}
+
 /* ---- Datagrams ---- */
 
 struct count {
