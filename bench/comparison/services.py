@@ -19,6 +19,7 @@ BENCH, SAMPLES, PEERS_BIN = BUILT / 'bench', BUILT / 'samples', PEERS_BUILD / 'b
 ASYNCIO = PEERS_SOURCE / 'asyncio' / 'asyncio_service'
 LOAD = BENCH / 'service_load'
 HELD = 'thrum_held'     # ours, without what makes it ours: no peer
+ONE = 'thrum_1'         # ours on one core, to stand beside the single loops: no peer either
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Scenario:
 SERVICES = {s.name: s for s in (
     Service(OURS, 'thrum, naive handlers', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}'),
             (BENCH / 'echo_thrum', '127.0.0.1:{port}', '{workers}')),
+    Service(ONE, 'thrum on one core', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '1'),
+            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '1'), is_single=True),
     Service(HELD, 'thrum, stuck workers left alone',
             (Path('/usr/bin/env'), 'THRUM_SLICE_US=0', SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}')),
     Service('epoll', 'an epoll loop by hand', (BENCH / 'service_epoll', '{port}'), (BENCH / 'echo_epoll', '{port}'),
