@@ -331,6 +331,9 @@ void th_crew_gone(struct th_worker *worker)
     worker->next_sleeper = crew->retired;
     crew->retired = worker;
     th_lock_leave(&crew->lock);
+    /* Whoever fell asleep last may have seen one thread too many. */
+    if (worker->runtime->judge_rest != NULL && !TH_MUTANT(gone_in_silence))
+        th_monitor_judge_again(worker->runtime, th_sys_now());
 }
 
 /* Tasks that may run, and a spare that sleeps: a lane got wider, or whoever left a place in one took another's task. */
