@@ -413,7 +413,9 @@ int th_monitor_start(struct thrum_runtime *runtime)
     /* Said before it runs: what it is told then, it may see late. */
     monitor->is_running = true;
     int code = th_sys_thread_start(&monitor->thread, STACK_BYTES, monitor_thread, runtime);
-    monitor->is_running = code == 0;
+    /* Threads that it has started by now read it. */
+    if (code < 0)
+        monitor->is_running = false;
     return code;
 }
 
