@@ -3,6 +3,7 @@
 
 #include "base/sys_io.h"
 #include "io/descriptor.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -76,6 +77,8 @@ static void unlist_parts(struct poll_part *parts, int count)
         th_descriptor_unlist(parts[i].descriptor, parts[i].direction, &parts[i].node);
 }
 
+static const struct th_wait_kind poll_wait = {.name = "one of several file descriptors, asked at"};
+
 /* Waits for the first event: 1, 0 when the time is over, -EBADF (a revents says which), or another -errno. */
 static int wait_for_any(struct poll_part *parts, int count, int64_t until)
 {
@@ -87,7 +90,9 @@ static int wait_for_any(struct poll_part *parts, int count, int64_t until)
         parts[i].node.is_listed = false;
     code = list_parts(parts, count, &waiter);
     if (code == 0) {
+        th_waiting_begin(&poll_wait, parts);
         code = th_await(&waiter, until);
+        th_waiting_end();
         unlist_parts(parts, count);
         return code == TH_WAKE_TIMER ? 0 : code < 0 ? code : 1;
     }

@@ -13,6 +13,7 @@
 #include "io/address.h"
 #include "task/aside.h"
 #include "task/life.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -105,6 +106,8 @@ static int run_lookup(void *arg)
     return 0;
 }
 
+static const struct th_wait_kind lookup_wait = {.name = "the lookup of a name"};
+
 /* 0: it is done; -errno: it is not, or no more the caller's. */
 static int await_lookup(struct th_worker *worker, struct lookup *lookup)
 {
@@ -120,7 +123,9 @@ static int await_lookup(struct th_worker *worker, struct lookup *lookup)
     lookup->waiter = &waiter;
     th_worker_count(&worker->spawned);
     th_crew_put_aside(worker->runtime, TH_LANE_NAMES, task);
+    th_waiting_begin(&lookup_wait, lookup);
     code = th_await(&waiter, TH_SYS_FOREVER);
+    th_waiting_end();
     th_lock_take(&lookup->lock);
     lookup->waiter = NULL;
     bool is_done = lookup->is_done;

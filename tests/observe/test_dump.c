@@ -37,6 +37,12 @@ static int wait_for_input(void *arg)
     return thrum_read(((struct scene *)arg)->ends[0], &byte, 1) == 1 ? 0 : -EIO;
 }
 
+static int wait_by_poll(void *arg)
+{
+    struct pollfd asked[2] = {{.fd = ((struct scene *)arg)->ends[0], .events = POLLIN}, {.fd = -1}};
+    return thrum_poll(asked, 2, THRUM_FOREVER) < 0 ? -EIO : 0;
+}
+
 static int sleep_long(void *arg)
 {
     (void)arg;
@@ -50,7 +56,7 @@ static int dump_until_all_wait(void)
         thrum_yield();
         CHECK_EQ(text_of(thrum_dump), 0);
     } while (!text_has("waits for mutex") || !text_has("2 tasks here") || !text_has("input on fd") ||
-             !text_has("for time, for another"));
+             !text_has("for one of several") || !text_has("for time, for another"));
     return 0;
 }
 
@@ -65,8 +71,10 @@ static int play_scene(void *arg)
     CHECK_EQ(thrum_spawn(&group, wait_for_semaphore, &scene), 0);
     CHECK_EQ(thrum_spawn(&group, wait_for_semaphore, &scene), 0);
     CHECK_EQ(thrum_spawn(&group, wait_for_input, &scene), 0);
+    CHECK_EQ(thrum_spawn(&group, wait_by_poll, &scene), 0);
     CHECK_EQ(thrum_spawn(&group, sleep_long, NULL), 0);
     CHECK_EQ(dump_until_all_wait(), 0);
+    CHECK_STR_HAS(text, "(wait_by_poll) waits for one of several file descriptors, asked at 0x");
     CHECK_STR_HAS(text, "(wait_for_lock) waits for mutex 0x");
     CHECK_STR_HAS(text, ", which task ");
     CHECK_STR_HAS(text, "(main) has, since ");
