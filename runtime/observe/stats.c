@@ -78,7 +78,7 @@ static void add_crew(thrum_stats *stats, struct th_crew *crew)
     stats->threads += crew->threads;
     stats->spares += crew->spare_count;
     for (int i = 0; i < TH_LANES; i++)
-        stats->aside += crew->lanes[i].running;
+        stats->aside += crew->lanes.of[i].running;
     th_lock_leave(&crew->lock);
     stats->waiting_aside += th_atomic32_load_relaxed(&crew->waiting);
     stats->stalls += th_atomic64_load_relaxed(&crew->detached);

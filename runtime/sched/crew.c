@@ -19,19 +19,12 @@ enum {
 
 void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads)
 {
-    uint32_t spares = most_threads - permits, share = spares / 8 > 0 ? spares / 8 : 1;
     crew->most = most_threads;
     crew->may_nice = th_sys_may_raise();
     crew->may_batch = th_sys_is_batch_usable();
     crew->nice = th_sys_nice();
     crew->threads = permits;
-    crew->lanes[TH_LANE_BLOCKING].most = spares > 6 * share ? spares - 5 * share : share;
-    crew->hogs_least = permits < spares ? permits : spares;
-    crew->lanes[TH_LANE_HOGS].most = crew->hogs_least;
-    crew->lanes[TH_LANE_USER].most = 2 * share;
-    crew->lanes[TH_LANE_FILES].most = share;
-    crew->lanes[TH_LANE_NAMES].most = share;
-    crew->lanes[TH_LANE_OWN].most = share;
+    th_lanes_init(&crew->lanes, permits, most_threads - permits);
 }
 
 /* ---- Permits ---- */
@@ -165,14 +158,13 @@ static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *w
         return NULL;
     for (uint32_t i = 0; i < TH_LANES; i++) {
         uint32_t kind = (worker->next_lane + i) % TH_LANES;
-        struct th_lane *lane = &crew->lanes[kind];
-        bool may = lane->running < lane->most && (kind == TH_LANE_HOGS || !worker->is_spent);
-        struct th_task *task = may ? th_queue_pop_oldest(&lane->queue) : NULL;
+        bool may = th_lanes_room(&crew->lanes, kind) > 0 && (kind == TH_LANE_HOGS || !worker->is_spent);
+        struct th_task *task = may ? th_queue_pop_oldest(&crew->lanes.of[kind].queue) : NULL;
         if (task == NULL)
             continue;
         (void)th_atomic32_sub_relaxed(&crew->waiting, 1);
         th_atomicptr_store_relaxed(&task->home, NULL);
-        lane->running++;
+        th_lanes_begin(&crew->lanes, kind);
         TH_ASSERT(worker->lane == TH_LANES && th_atomic32_load_relaxed(&worker->permit) == TH_PERMIT_NONE);
         worker->lane = kind;
         worker->next_lane = kind + 1;
@@ -183,9 +175,8 @@ static struct th_task *take_from_lanes(struct th_crew *crew, struct th_worker *w
 
 bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind)
 {
-    const struct th_lane *lane = &crew->lanes[kind];
     th_lock_take(&crew->lock);
-    bool has_room = lane->running + th_queue_count(&lane->queue) < lane->most;
+    bool has_room = th_queue_count(&crew->lanes.of[kind].queue) < th_lanes_room(&crew->lanes, kind);
     th_lock_leave(&crew->lock);
     return has_room;
 }
@@ -193,13 +184,13 @@ bool th_crew_has_room(struct th_crew *crew, enum th_lane_kind kind)
 void th_crew_put_aside(struct thrum_runtime *runtime, enum th_lane_kind kind, struct th_task *task)
 {
     struct th_crew *crew = &runtime->crew;
-    struct th_lane *lane = &crew->lanes[kind];
+    struct th_lane *lane = &crew->lanes.of[kind];
     struct th_worker *spare = NULL;
     th_lock_take(&crew->lock);
     th_queue_push_newest(&lane->queue, task);
     th_atomicptr_store_relaxed(&task->home, lane); /* no worker: nobody takes it out to run it in place */
     (void)th_atomic32_add_relaxed(&crew->waiting, 1);
-    bool has_room = lane->running < lane->most;
+    bool has_room = th_lanes_room(&crew->lanes, kind) > 0;
     if (has_room)
         spare = call_spare(crew);
     th_lock_leave(&crew->lock);
@@ -213,9 +204,9 @@ bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, st
 {
     struct th_crew *crew = &runtime->crew;
     th_lock_take(&crew->lock);
-    bool waits = th_atomicptr_load_relaxed(&task->home) == &crew->lanes[kind] && task->arg == arg;
+    bool waits = th_atomicptr_load_relaxed(&task->home) == &crew->lanes.of[kind] && task->arg == arg;
     if (waits) {
-        th_queue_remove(&crew->lanes[kind].queue, task);
+        th_queue_remove(&crew->lanes.of[kind].queue, task);
         th_atomicptr_store_relaxed(&task->home, NULL);
         (void)th_atomic32_sub_relaxed(&crew->waiting, 1);
     }
@@ -228,7 +219,7 @@ bool th_crew_take_back(struct thrum_runtime *runtime, enum th_lane_kind kind, st
 bool th_crew_claim_thread(struct th_crew *crew)
 {
     th_lock_take(&crew->lock);
-    bool may = crew->owned < crew->lanes[TH_LANE_OWN].most;
+    bool may = crew->owned < crew->lanes.of[TH_LANE_OWN].most;
     crew->owned += may;
     th_lock_leave(&crew->lock);
     return may;
@@ -270,26 +261,19 @@ static struct th_task *take_home_or_rest(struct th_worker *worker)
 
 /* ---- Wants ---- */
 
-static uint32_t less(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 uint32_t th_crew_wants(struct th_crew *crew, uint32_t reserve, bool *is_full)
 {
     uint32_t wanted = reserve;
     th_lock_take(&crew->lock);
-    for (uint32_t i = 0; i < TH_LANES; i++) {
-        struct th_lane *lane = &crew->lanes[i];
-        wanted += less(th_queue_count(&lane->queue), lane->most - less(lane->running, lane->most));
-    }
-    const struct th_lane *blocking = &crew->lanes[TH_LANE_BLOCKING];
-    *is_full = blocking->running >= blocking->most && th_queue_count(&blocking->queue) > 0;
+    for (uint32_t i = 0; i < TH_LANES; i++)
+        wanted += th_lanes_due(&crew->lanes, i);
+    *is_full = th_lanes_room(&crew->lanes, TH_LANE_BLOCKING) == 0 &&
+               th_queue_count(&crew->lanes.of[TH_LANE_BLOCKING].queue) > 0;
     uint32_t there = crew->spare_count + crew->starting, room = crew->most - crew->threads;
     th_lock_leave(&crew->lock);
-    wanted -= less(there, wanted);
+    wanted -= th_lane_lesser(there, wanted);
     *is_full |= wanted > 0 && room == 0;
-    return less(wanted, room);
+    return th_lane_lesser(wanted, room);
 }
 
 /* ---- Threads come and go ---- */
@@ -331,6 +315,9 @@ void th_crew_gone(struct th_worker *worker)
     worker->next_sleeper = crew->retired;
     crew->retired = worker;
     th_lock_leave(&crew->lock);
+    /* Whoever fell asleep last may have seen one thread too many. */
+    if (worker->runtime->judge_rest != NULL && !TH_MUTANT(gone_in_silence))
+        th_monitor_judge_again(worker->runtime, th_sys_now());
 }
 
 /* Tasks that may run, and a spare that sleeps: a lane got wider, or whoever left a place in one took another's task. */
@@ -339,10 +326,8 @@ static void call_for_lanes(struct th_crew *crew)
     struct th_worker *spare;
     uint32_t calls = 0;
     th_lock_take(&crew->lock);
-    for (uint32_t i = 0; i < TH_LANES; i++) {
-        const struct th_lane *lane = &crew->lanes[i];
-        calls += less(th_queue_count(&lane->queue), lane->most - less(lane->running, lane->most));
-    }
+    for (uint32_t i = 0; i < TH_LANES; i++)
+        calls += th_lanes_due(&crew->lanes, i);
     th_lock_leave(&crew->lock);
     do {
         th_lock_take(&crew->lock);
@@ -355,14 +340,14 @@ static void call_for_lanes(struct th_crew *crew)
 
 void th_crew_adapt(struct th_crew *crew, int64_t now)
 {
-    struct th_lane *lane = &crew->lanes[TH_LANE_HOGS];
+    struct th_lane *lane = &crew->lanes.of[TH_LANE_HOGS];
     th_lock_take(&crew->lock);
     th_hogs_fade(&crew->hogs, now);
     if (th_queue_count(&lane->queue) == 0 || lane->running < lane->most) {
         crew->grown_at = now;
-        if (lane->running <= crew->hogs_least)
-            lane->most = crew->hogs_least;
-    } else if (now - crew->grown_at > STILL_NS && lane->most < (crew->most - crew->hogs_least) / 2) {
+        if (lane->running <= lane->least)
+            lane->most = lane->least;
+    } else if (now - crew->grown_at > STILL_NS && lane->most < (crew->most - lane->least) / 2) {
         crew->grown_at = now;
         lane->most++;
     }
@@ -376,7 +361,7 @@ uint32_t th_crew_aside(struct thrum_runtime *runtime)
     struct th_crew *crew = &runtime->crew;
     th_lock_take(&crew->lock);
     uint32_t others = crew->spare_count + crew->resting + runtime->worker_count;
-    uint32_t aside = crew->threads - less(others, crew->threads);
+    uint32_t aside = crew->threads - th_lane_lesser(others, crew->threads);
     th_lock_leave(&crew->lock);
     return aside;
 }
@@ -414,7 +399,7 @@ static enum verdict leave_place(struct th_worker *worker, uint32_t *lane)
         return NOTHING;
     worker->lane = TH_LANES;
     th_lock_take(&crew->lock);
-    crew->lanes[*lane].running--;
+    th_lanes_end(&crew->lanes, *lane);
     crew->owned -= *lane == TH_LANE_OWN;
     th_lock_leave(&crew->lock);
     if (*lane > TH_LANE_HOGS)

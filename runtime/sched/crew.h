@@ -23,8 +23,7 @@
  * more without one: that costs a moment with one runner too many, and saves every dispatch a locked instruction.
  *
  * Lanes. What is known to block or to compute for long is not picked by holders of permits: it is put aside, into a
- * lane, and run by threads that have none. Each lane is a queue, first in first out, with a bound on how many of its
- * tasks run at once; a full lane delays nobody else's.
+ * lane (sched/lane.h), and run by threads that have none: first in, first out, and a full lane delays nobody else's.
  *
  * Threads of a task's own. A task that must stay on one thread goes through a lane too (TH_LANE_OWN), and the thread
  * that takes it is its alone from then on: it has no permit, and while the task waits it sleeps, on no list. The task
@@ -50,42 +49,31 @@
 
 #include "base/lock.h"
 #include "sched/hogs.h"
-#include "sched/queue.h"
+#include "sched/lane.h"
 
 struct thrum_runtime;
 struct th_worker;
 
 enum { TH_PERMIT_NONE, TH_PERMIT_BUSY, TH_PERMIT_IDLE, TH_PERMIT_TAKEN, TH_PERMIT_SEEDED };
 
-/* What runs aside, and why. */
-enum th_lane_kind { TH_LANE_BLOCKING, TH_LANE_HOGS, TH_LANE_USER, TH_LANE_FILES, TH_LANE_NAMES, TH_LANE_OWN, TH_LANES };
-
-/* Key: l the crew's lock. */
-struct th_lane {
-    struct th_queue queue; /* l */
-    uint32_t running;      /* l */
-    uint32_t most;         /* l: of them at once */
-};
-
 /* Key: c constant, l the lock's, a atomic (written under the lock), m the monitor's. */
 struct th_crew {
     struct th_lock lock;
-    uint32_t most;                  /* c: threads */
-    uint32_t threads;               /* l: that live or are being started */
-    uint32_t starting;              /* l: of these, not yet a spare */
-    uint32_t spare_count;           /* l */
-    uint32_t owned;                 /* l: that are, or will be, one task's alone */
-    uint32_t resting;               /* l: of these, asleep until their task goes on */
-    struct th_worker *spares;       /* l: latest first, its cache is the warmest */
-    struct th_worker *retired;      /* l: without a thread, to be used again */
-    struct th_lane lanes[TH_LANES]; /* l */
-    th_atomic32 waiting;            /* a: tasks in lanes */
-    int64_t grown_at;               /* l: when the hogs' lane got wider, or had nobody waiting */
-    bool may_nice, may_batch;       /* c: how threads that compute for long may be lowered, and come back */
-    int nice;                       /* c: of all others */
-    uint32_t hogs_least;            /* c: how narrow it gets again */
-    struct th_hogs hogs;            /* what got stuck before */
-    th_atomic64 detached;           /* a: times that a permit was taken, ever */
+    uint32_t most;             /* c: threads */
+    uint32_t threads;          /* l: that live or are being started */
+    uint32_t starting;         /* l: of these, not yet a spare */
+    uint32_t spare_count;      /* l */
+    uint32_t owned;            /* l: that are, or will be, one task's alone */
+    uint32_t resting;          /* l: of these, asleep until their task goes on */
+    struct th_worker *spares;  /* l: latest first, its cache is the warmest */
+    struct th_worker *retired; /* l: without a thread, to be used again */
+    struct th_lanes lanes;     /* l */
+    th_atomic32 waiting;       /* a: tasks in lanes */
+    int64_t grown_at;          /* l: when the hogs' lane got wider, or had nobody waiting */
+    bool may_nice, may_batch;  /* c: how threads that compute for long may be lowered, and come back */
+    int nice;                  /* c: of all others */
+    struct th_hogs hogs;       /* what got stuck before */
+    th_atomic64 detached;      /* a: times that a permit was taken, ever */
 };
 
 void th_crew_init(struct th_crew *crew, uint32_t permits, uint32_t most_threads);

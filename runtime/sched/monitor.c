@@ -43,6 +43,12 @@ void th_monitor_notify(struct thrum_runtime *runtime)
         th_monitor_call(runtime);
 }
 
+void th_monitor_judge_again(struct thrum_runtime *runtime, int64_t when)
+{
+    th_atomic64_store_relaxed(&runtime->monitor.judge_at, (uint64_t)when); /* passed on by [MO3] */
+    th_monitor_notify(runtime);
+}
+
 static bool all_sleep(const struct thrum_runtime *runtime)
 {
     return th_idle_sleeping(&runtime->idle) == runtime->worker_count;
@@ -89,6 +95,21 @@ static int64_t earlier(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
+static int64_t judge_at(const struct thrum_runtime *runtime)
+{
+    int64_t when = (int64_t)th_atomic64_load_relaxed(&runtime->monitor.judge_at);
+    return when != 0 ? when : TH_SYS_FOREVER;
+}
+
+/* True if it was time. If somebody is awake, he will judge when he goes to sleep. */
+static bool is_to_be_judged(struct thrum_runtime *runtime, int64_t now)
+{
+    if (judge_at(runtime) > now)
+        return false;
+    th_atomic64_store_relaxed(&runtime->monitor.judge_at, 0);
+    return true;
+}
+
 /* Nothing is to be looked at: sleeps until it is called, or a timer is due, or `most`. */
 static void sleep_long(struct thrum_runtime *runtime, int64_t most)
 {
@@ -100,7 +121,7 @@ static void sleep_long(struct thrum_runtime *runtime, int64_t most)
     if (!TH_MUTANT(long_sleep_without_look) && (!all_sleep(runtime) || has_stopped(runtime)))
         th_atomic32_store_relaxed(&runtime->monitor.word, TH_MONITOR_AWAKE);
     else
-        sleep_until(runtime, TH_MONITOR_LONG, earlier(next_timer(runtime), most));
+        sleep_until(runtime, TH_MONITOR_LONG, earlier(earlier(next_timer(runtime), judge_at(runtime)), most));
 }
 
 /* To the next look. Who called meanwhile, before the word said that it sleeps, is seen then at the latest. */
@@ -357,7 +378,8 @@ static void look_round(struct thrum_runtime *runtime)
     else
         monitor->span_ns = earlier(monitor->span_ns * 2, MOST_NS);
     /* Of a thread without a permit, whose tasks nobody has got hold of yet. */
-    if (is_quiet && look.has_backlog && !TH_MUTANT(leave_the_backlog))
+    bool is_left = look.has_backlog && !TH_MUTANT(leave_the_backlog);
+    if ((is_to_be_judged(runtime, look.now) || is_left) && is_quiet)
         th_idle_wake_one(runtime);
     /* Every second time at most. */
     bool doubts = look.has_doubts && !monitor->had_doubts;

@@ -30,6 +30,9 @@
  *        sees LONG or the monitor sees the timer.
  *   [MO3] release word -> acquire word: the monitor sees what the caller did. Both exchange, so one comes second.
  *
+ * Whoever judges whether all is at rest for ever (sched/rest.h) may have to ask once more, later, when nobody of the
+ * workers is awake any more: then the monitor wakes one of them, who judges before it sleeps again.
+ *
  * Explored by tests/model (model_retake, model_slot).
  */
 #ifndef TH_SCHED_MONITOR_H
@@ -48,6 +51,7 @@ enum { TH_MONITOR_AWAKE, TH_MONITOR_TICKING, TH_MONITOR_LONG };
 struct th_monitor {
     th_atomic32 word;         /* a */
     th_atomic32 is_full_said; /* a: that there are too many threads; written by the monitor */
+    th_atomic64 judge_at;     /* a: when a worker is to be woken to judge again; 0: not */
     pthread_t thread;         /* c */
     bool is_running;          /* c: there is a monitor */
     int64_t slice_ns;         /* c */
@@ -64,6 +68,9 @@ void th_monitor_join(struct thrum_runtime *runtime);
 
 /* Wakes the monitor, whatever it sleeps for. */
 void th_monitor_notify(struct thrum_runtime *runtime);
+
+/* Has a worker woken at that time, if all sleep then. */
+void th_monitor_judge_again(struct thrum_runtime *runtime, int64_t when);
 
 /* The part of th_monitor_want that is rarely needed. */
 void th_monitor_call(struct thrum_runtime *runtime);

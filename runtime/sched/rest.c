@@ -44,6 +44,18 @@ bool th_rest_is_reached(struct thrum_runtime *runtime)
     return all_holders_sleep(runtime) && all_others_are_spares(runtime) && th_inject_is_empty(&runtime->inject);
 }
 
+uint64_t th_rest_events(struct thrum_runtime *runtime)
+{
+    uint64_t events = th_atomic64_load_relaxed(&runtime->foreign_spawned);
+    uint32_t made = th_runtime_made(runtime);
+    for (uint32_t i = 0; i < made; i++) {
+        const struct th_worker *worker = runtime->workers[i];
+        events += th_atomic64_load_relaxed(&worker->spawned) + th_atomic64_load_relaxed(&worker->finished) +
+                  th_atomic64_load_relaxed(&worker->counters.parks);
+    }
+    return events;
+}
+
 uint32_t th_rest_threads(struct thrum_runtime *runtime)
 {
     th_lock_take(&runtime->crew.lock);

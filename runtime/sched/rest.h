@@ -15,6 +15,9 @@
  * that is being woken is counted as awake before its waker leaves the list, and what comes from outside is in the
  * injection stack before its bringer looks at the counts [S1].
  *
+ * A spare that goes for good is in between for a moment, neither asleep nor gone: it sees to it that somebody asks once
+ * more (th_crew_gone).
+ *
  * Who may act from outside is not known here: task/deadlock.h asks that, and then asks here once more.
  *
  * Explored by tests/model (model_rest).
@@ -28,6 +31,9 @@
 struct thrum_runtime;
 
 bool th_rest_is_reached(struct thrum_runtime *runtime);
+
+/* Grows with whatever tasks begin, end or wait for: who sees the same number twice saw one rest. */
+uint64_t th_rest_events(struct thrum_runtime *runtime);
 
 /* The threads that the runtime has. */
 uint32_t th_rest_threads(struct thrum_runtime *runtime);

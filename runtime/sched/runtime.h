@@ -67,6 +67,12 @@ struct th_roster {
 
 enum { TH_ROOT_ROSTERS = 16 };
 
+/* At rest, but there are threads that it does not know. */
+struct th_doubt {
+    uint64_t events; /* when it came up: of th_rest_events */
+    uint32_t times;  /* that it came up since */
+};
+
 struct thrum_runtime {
     struct th_worker **workers; /* behind this structure; c up to `made`, with room for all that may come */
     th_atomic32 made;           /* a: workers that were ever made: holders of permits, spares, stuck ones, the desk */
@@ -95,6 +101,7 @@ struct thrum_runtime {
     th_atomic32 visitors;         /* a: TH_VISITOR each, and 1 when the end waits for them */
     th_atomic32 is_known_outside; /* a: somebody may have its address, and post from anywhere */
     th_atomic32 deadlocks;        /* a: 1: all tasks waited for each other */
+    struct th_doubt doubt;        /* under the lock of those who judge (task/deadlock.c) */
     struct th_records records;    /* under its own lock */
 };
 

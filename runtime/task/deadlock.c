@@ -2,6 +2,7 @@
 
 #include "base/panic.h"
 #include "base/sys.h"
+#include "sched/monitor.h"
 #include "sched/rest.h"
 #include "task/group.h"
 #include "task/life.h"
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FIRST_DOUBT_NS = 1000000, DOUBTS_MOST = 11 };
 enum { TASKS_TOLD_MOST = 20, DEPTH_MOST = 64, TEXT_BYTES = TH_REPORT_NAME_BYTES + 32 };
 
 /* ---- Who could come from outside ---- */
@@ -31,9 +33,26 @@ static uint32_t count_threads(void)
     return at != NULL ? (uint32_t)strtoul(at + 1, NULL, 10) : 0;
 }
 
+/* A thread that is not known may just be on its way out, one of the runtime's own for one. So it is judged again, at
+ * growing distances, 2 s in all, for as long as nothing happens. */
+static void judge_again_later(struct thrum_runtime *runtime)
+{
+    struct th_doubt *doubt = &runtime->doubt;
+    uint64_t events = th_rest_events(runtime);
+    if (events != doubt->events)
+        *doubt = (struct th_doubt){.events = events};
+    if (doubt->times < DOUBTS_MOST)
+        th_monitor_judge_again(runtime, th_sys_now() + (FIRST_DOUBT_NS << doubt->times++));
+}
+
 static bool is_alone(struct thrum_runtime *runtime)
 {
-    return th_atomic32_load_relaxed(&runtime->is_known_outside) == 0 && count_threads() == th_rest_threads(runtime);
+    if (th_atomic32_load_relaxed(&runtime->is_known_outside) != 0)
+        return false;
+    bool is_so = count_threads() == th_rest_threads(runtime);
+    if (!is_so)
+        judge_again_later(runtime);
+    return is_so;
 }
 
 /* ---- Who waits for what ---- */

@@ -5,7 +5,8 @@
  * it. That is so when
  *   - the process has no thread but the runtime's own, so that none can set, send, release, post or start anything, and
  *   - thrum_runtime_current has never been called in this runtime, so that no signal handler can post.
- * Otherwise the runtime sleeps on: a thread or a handler may be about to come.
+ * Otherwise the runtime sleeps on: a thread or a handler may be about to come. If it is for a thread, this is asked
+ * again within two seconds, for that one may have been about to end.
  *
  * Then it is said who waits for what, and who has it; the runtime begins to end, as if the main task had returned:
  * waits end with -ECANCELED, and thrum_run returns -EDEADLK. Tasks that wait on although they are cancelled (shields)

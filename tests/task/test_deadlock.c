@@ -215,6 +215,31 @@ TEST(a_deadlock_is_told_when_the_last_task_to_wait_had_blocked)
     }
 }
 
+static void *pass_by(void *arg)
+{
+    (void)arg;
+    (void)usleep(30000); /* long enough for the runtime to come to rest */
+    return NULL;
+}
+
+static int wait_for_never_beside_a_thread(void *arg)
+{
+    (void)start_thread(pass_by, NULL);
+    return wait_for_never(arg);
+}
+
+TEST(a_deadlock_is_told_when_the_last_thread_that_is_not_the_runtimes_has_ended)
+{
+    skip_where_others_run();
+    FOR_EACH_WORKER_COUNT(workers)
+    {
+        struct kit_outcome outcome;
+        run_in_child(wait_for_never_beside_a_thread, workers, -EDEADLK, &outcome);
+        CHECK_STR_HAS(outcome.errors, "deadlock: all tasks wait");
+        CHECK_EQ(outcome.exit_code, 0);
+    }
+}
+
 static int block_and_set(void *arg)
 {
     (void)usleep(30000);

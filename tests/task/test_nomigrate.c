@@ -252,7 +252,7 @@ static int bind_as_many_as_may_be(void *arg)
 {
     th_atomic32 begun = TH_ATOMIC_INIT(0);
     thrum_group group = THRUM_GROUP_INIT;
-    uint32_t most = thrum_runtime_current()->crew.lanes[TH_LANE_OWN].most;
+    uint32_t most = thrum_runtime_current()->crew.lanes.of[TH_LANE_OWN].most;
     (void)arg;
     for (uint32_t i = 0; i < most; i++)
         CHECK_EQ(thrum_spawn(&group, sleep_bound, &begun), 0);

@@ -4,32 +4,11 @@
  */
 #include "sched/park.h"
 #include "task/harness.h"
+#include "task/stuck.h"
 
 #include <time.h>
 
 /* ---- What blocks, what computes ---- */
-
-struct pipe_pair {
-    int ends[2];
-    th_atomic32 reads;
-    struct thrum_runtime *runtime; /* where somebody asks for it */
-};
-
-static int block_in_read(void *arg)
-{
-    struct pipe_pair *pair = arg;
-    char byte;
-    CHECK_EQ(read(pair->ends[0], &byte, 1), 1);
-    count_up(&pair->reads);
-    return 0;
-}
-
-static int write_one(void *arg)
-{
-    struct pipe_pair *pair = arg;
-    CHECK_EQ(write(pair->ends[1], "x", 1), 1);
-    return 0;
-}
 
 static int compute_until_set(void *arg)
 {
@@ -547,98 +526,7 @@ TEST(beyond_the_most_threads_tasks_wait_for_each_other_and_a_line_says_so)
     CHECK_EQ(lines_of(outcome.errors), count_worker_counts());
 }
 
-/* ---- Calls that say so ---- */
-
-static int read_aside(void *arg)
-{
-    CHECK_EQ(block_in_read(arg), 0);
-    return 7;
-}
-
-static int block_politely(void *arg)
-{
-    struct pipe_pair pair = {.reads = TH_ATOMIC_INIT(0)};
-    thrum_group group = THRUM_GROUP_INIT;
-    (void)arg;
-    CHECK_EQ(pipe(pair.ends), 0);
-    CHECK_EQ(thrum_spawn(&group, write_one, &pair), 0);
-    CHECK_EQ(thrum_blocking(read_aside, &pair), 7);
-    CHECK_EQ(thrum_group_wait(&group), 0);
-    close(pair.ends[0]);
-    close(pair.ends[1]);
-    return 0;
-}
-
-TEST(a_blocking_call_gives_its_result_and_lets_others_run)
-{
-    for (int i = 0; i < fewer(50, 10); i++)
-        run_on_each_count(block_politely);
-    CHECK_EQ(thrum_blocking(return_value, (void *)(intptr_t)3), 3);
-}
-
-struct lane_test {
-    struct pipe_pair pair;
-    th_atomic32 begun, ended;
-};
-
-static int hold_the_lane(void *arg)
-{
-    struct lane_test *test = arg;
-    count_up(&test->begun);
-    return read_aside(&test->pair);
-}
-
-static int call_aside(void *arg)
-{
-    struct lane_test *test = arg;
-    int code = thrum_blocking(hold_the_lane, test);
-    CHECK(code == 7 || code == -ECANCELED);
-    count_up(&test->ended);
-    return code;
-}
-
-/* More calls than the lane lets run at once: those that wait go at once when they are cancelled, and never begin; those
- * that have begun are waited for. */
-static int cancel_in_the_queue(void *arg)
-{
-    struct lane_test test = {.begun = TH_ATOMIC_INIT(0)};
-    struct th_crew *crew = &thrum_runtime_current()->crew;
-    uint32_t most = crew->lanes[TH_LANE_USER].most, calls = most + 20;
-    thrum_group group = THRUM_GROUP_INIT;
-    (void)arg;
-    CHECK_EQ(pipe(test.pair.ends), 0);
-    for (uint32_t i = 0; i < calls; i++)
-        CHECK_EQ(thrum_spawn(&group, call_aside, &test), 0);
-    count_wait(&test.begun, most);
-    while (th_atomic32_load_relaxed(&crew->waiting) < 20)
-        thrum_yield();
-    thrum_cancel(&group);
-    count_wait(&test.ended, 20);
-    CHECK_EQ(count_of(&test.begun), most);
-    for (uint32_t i = 0; i < most; i++)
-        CHECK_EQ(write_one(&test.pair), 0);
-    (void)thrum_group_wait(&group);
-    CHECK_EQ(count_of(&test.begun), most);
-    CHECK_EQ(count_of(&test.ended), calls);
-    close(test.pair.ends[0]);
-    close(test.pair.ends[1]);
-    return 0;
-}
-
-static void cancel_with_few_threads(void *arg)
-{
-    (void)arg;
-    CHECK_EQ(setenv("THRUM_MAX_THREADS", "32", 1), 0);
-    run_on_each_count(cancel_in_the_queue);
-}
-
-TEST(a_blocking_call_is_cancelled_before_it_begins_and_waited_for_after)
-{
-    static struct kit_outcome outcome;
-    kit_in_child(cancel_with_few_threads, NULL, &outcome);
-    if (outcome.exit_code != 0)
-        FAIL("%d %s", outcome.signo, outcome.errors);
-}
+/* ---- Computing that says so ---- */
 
 static int yield_when_due(void *arg)
 {

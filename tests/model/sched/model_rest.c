@@ -6,6 +6,7 @@
 
 #include "base/sys.h"
 #include "sched/idle.h"
+#include "sched/monitor.c"
 #include "sched/rest.h"
 #include "sched/steal.h"
 #include "sched/wait.h"
@@ -20,7 +21,7 @@ static int has_run;  /* plain */
 static int wanted;   /* of it, before there may be rest */
 static bool is_last; /* what runs ends all that lives */
 
-static bool judge(struct thrum_runtime *judged)
+static bool see_rest(struct thrum_runtime *judged)
 {
     if (!th_rest_is_reached(judged))
         return false;
@@ -38,7 +39,7 @@ static void set_up(uint32_t permits)
     th_guard_open();
     runtime.workers = worker_list;
     runtime.worker_count = permits;
-    runtime.judge_rest = judge;
+    runtime.judge_rest = see_rest;
     th_atomic32_store_relaxed(&runtime.made, WORKERS);
     th_crew_init(&runtime.crew, permits, WORKERS + 1);
     runtime.crew.threads = WORKERS;
@@ -147,6 +148,40 @@ MODEL(there_is_no_rest_while_a_timer_is_armed, BOUNDS)
     work(&workers[1]);
     th_model_join_all();
     th_timers_fini(&workers[1].timers);
+}
+
+enum { SPARE_STAYS_NS = 2000000000 };
+
+static void stand_by_and_go(void *arg)
+{
+    th_crew_stand_by(arg);
+    th_crew_gone(arg);
+}
+
+static void sleep_as_monitor(void *arg)
+{
+    (void)arg;
+    while (!is_stopped()) {
+        if (all_sleep(&runtime))
+            sleep_long(&runtime, TH_SYS_FOREVER);
+        else
+            sleep_short(&runtime, th_sys_now() + SPARE_STAYS_NS);
+        if (is_to_be_judged(&runtime, th_sys_now()) && all_sleep(&runtime))
+            th_idle_wake_one(&runtime);
+    }
+}
+
+/* The holder's last task ends just when the spare has waited long enough. */
+MODEL(a_spare_goes_while_the_holder_falls_asleep, BOUNDS, .modes = MODEL_SC)
+{
+    set_up(1);
+    runtime.monitor.is_running = true;
+    th_atomic32_store_relaxed(&workers[1].permit, TH_PERMIT_NONE);
+    th_model_thread(stand_by_and_go, &workers[1]);
+    th_model_thread(sleep_as_monitor, NULL);
+    th_sys_sleep_until(th_sys_now() + SPARE_STAYS_NS);
+    work(&workers[0]);
+    th_monitor_notify(&runtime);
 }
 
 MODEL_SURVIVES("all_holders_sleep#1", "whoever sleeps has held the crew's lock on his way, and so does the judge")

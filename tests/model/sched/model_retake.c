@@ -195,7 +195,7 @@ MODEL(put_aside_and_spare_meet, .preemptions = 3, .stale = 2, .spurious = MODEL_
             sleep_as_spare(&workers[1]);
     }
     MODEL_CHECK(task == &tasks[0]);
-    MODEL_CHECK_EQ(runtime.crew.lanes[TH_LANE_USER].running, 1);
+    MODEL_CHECK_EQ(runtime.crew.lanes.of[TH_LANE_USER].running, 1);
     th_model_join_all();
 }
 
