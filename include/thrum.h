@@ -23,6 +23,7 @@
 #include <thrum/queues.h>
 #include <thrum/select.h>
 #include <thrum/signal.h>
+#include <thrum/simnet.h>
 #include <thrum/stats.h>
 #include <thrum/stream.h>
 #include <thrum/sync.h>

@@ -16,6 +16,18 @@
  * fsync, names, tasks of thrum_nomigrate_begin - happens on this one. One such run at a time in a process, and no
  * other run beside it. THRUM_SEED_TRACE=path writes the events as text: the traces of two runs show where they part.
  *
+ * System calls that the library makes can be made to fail, by a plan of faults (thrum_explore_options.faults, or
+ * THRUM_FAULTS with a seed): rules with commas between, CALL:WHEN:WHAT. Which calls a percentage means is the seed's.
+ *
+ *     recv:%10:ECONNRESET        one read of ten from a socket fails
+ *     send:%50:short=1           half of all writes to sockets move one byte
+ *     alloc:7:ENOMEM             the seventh allocation of the library; "7+": all from there on, "7x3": three, "*": all
+ *
+ * Calls that are known: alloc, mmap, open, close, read, write, readv, writev, pread, pwrite, recv, send, recvmsg,
+ * sendmsg, accept, connect, socket, bind, listen, sendfile, splice, poll, epoll_wait, fsync, getaddrinfo, spawn, and
+ * others. Those that move bytes can be cut short; do not do it to reads of TCP sockets, which no kernel does: they
+ * would hang.
+ *
  * thrum_explore tries many seeds. It finds what depends on the order of tasks between the places above; what two
  * threads do to the same word in the same nanosecond it does not find: that is the thread sanitizer's.
  */
@@ -41,6 +53,7 @@ typedef struct thrum_explore_options {
     thrum_time longest;  /* real time of one run, after which it is killed; 0: 10 s */
     bool goes_on;        /* after a failure; else the first is the last run */
     bool is_quiet;       /* nothing is printed */
+    const char *faults;  /* a plan of them, as above; NULL: THRUM_FAULTS */
 } thrum_explore_options;
 
 typedef struct thrum_explored {
@@ -59,8 +72,9 @@ typedef struct thrum_explored {
  * The first failure is run once more, now with what it prints, and stderr says how it ended and how to have it again:
  * with THRUM_SEED set thrum_explore makes that one run, in the calling process, where a debugger sees it.
  *
- * How many runs failed (result, which may be NULL, says more), -EPERM in tasks, -EINVAL (THRUM_SEED), or why there can
- * be no child: -EAGAIN, -ENOMEM. Outside of tasks only, best without other threads. Blocks its thread. Never switches.
+ * How many runs failed (result, which may be NULL, says more), -EPERM in tasks, -EINVAL (THRUM_SEED, faults), or why
+ * there can be no child: -EAGAIN, -ENOMEM. Outside of tasks only, best without other threads. Blocks its thread. Never
+ * switches.
  */
 THRUM_API THRUM_CHECKED int thrum_explore(thrum_fn main_task, void *arg, const thrum_explore_options *options,
                                           thrum_explored *result);

@@ -1,12 +1,9 @@
 #include "base/fault.h"
 
-/* An empty translation unit is no C; a build without the injector keeps this one name. */
-typedef int fault_is_compiled_out;
-
-#if defined(TH_FAULTS)
+#include "base/panic.h"
+#include "base/random.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +20,14 @@ struct rule {
 
 /* Rules are written while no other thread is in a seam: at start, or by a test between its phases. */
 static struct rule rules[RULES_MAX];
-static th_atomic32 rule_count;
+th_atomic32 th_fault_rules;
 static th_atomic64 calls[TH_SYS_COUNT];
 static th_atomic64 hits[TH_SYS_COUNT];
+/* Of a plan with a seed. */
+static uint64_t plan_seed;
+static th_atomic64 plan_thread; /* the only one that it is for; 0: it is everybody's */
+static bool is_held;            /* that thread's */
+void (*th_fault_heard)(enum th_sys_call call, int code);
 
 static const char *const call_names[TH_SYS_COUNT] = {
 #define CALL_NAME(name) [TH_SYS_##name] = #name,
@@ -133,9 +135,9 @@ static bool parse_rule(const char *text, struct rule *rule)
     return what != NULL && parse_when(when + 1, rule) && parse_what(what + 1, rule);
 }
 
-int th_fault_plan(const char *plan)
+static int set_plan(const char *plan)
 {
-    th_atomic32_store_relaxed(&rule_count, 0);
+    th_atomic32_store_relaxed(&th_fault_rules, 0);
     for (int i = 0; i < TH_SYS_COUNT; i++) {
         th_atomic64_store_relaxed(&calls[i], 0);
         th_atomic64_store_relaxed(&hits[i], 0);
@@ -147,15 +149,43 @@ int th_fault_plan(const char *plan)
         size_t length = strcspn(next, ",");
         memcpy(text, next, length < sizeof text ? length : sizeof text - 1);
         if (count == RULES_MAX || length >= sizeof text || !parse_rule(text, &rules[count])) {
-            fprintf(stderr,
-                    "thrum: fault plan: bad rule `%s` (want call:N[+|xK]:ERRNO or call:%%PERCENT:short=BYTES)\n", text);
+            th_report("fault plan: bad rule `%s` (want call:N[+|xK]:ERRNO or call:%%PERCENT:short=BYTES)", text);
             return -EINVAL;
         }
         count++;
         next += length + (next[length] == ',');
     }
-    th_atomic32_store_release(&rule_count, count); /* [X1] */
+    th_atomic32_store_release(&th_fault_rules, count); /* [X1] */
     return 0;
+}
+
+int th_fault_plan(const char *plan)
+{
+    th_atomic64_store_relaxed(&plan_thread, 0);
+    plan_seed = 0;
+    return set_plan(plan);
+}
+
+int th_fault_plan_seeded(const char *plan, uint64_t seed)
+{
+    plan_seed = seed;
+    th_atomic64_store_relaxed(&plan_thread, th_sys_thread_self());
+    return set_plan(plan);
+}
+
+void th_fault_hold(void)
+{
+    is_held = true;
+}
+
+void th_fault_release(void)
+{
+    is_held = false;
+}
+
+const char *th_fault_name(enum th_sys_call call)
+{
+    return call_names[call];
 }
 
 uint64_t th_fault_calls(enum th_sys_call call)
@@ -168,31 +198,41 @@ uint64_t th_fault_hits(enum th_sys_call call)
     return th_atomic64_load_relaxed(&hits[call]);
 }
 
-/* Chance, but the same in each run. */
+/* Chance, but the same in each run with the same seed. */
 static bool is_drawn(const struct rule *rule, uint64_t nth)
 {
-    uint64_t mixed = (nth * TH_COUNT_OF(rules) + (uint64_t)(rule - rules)) * 0x9e3779b97f4a7c15;
-    return (mixed >> 32) % 100 < rule->percent;
+    struct th_random random;
+    th_random_init(&random, plan_seed * 0xd1342543de82ef95u + nth * TH_COUNT_OF(rules) + (uint64_t)(rule - rules));
+    return th_random_below(&random, 100) < rule->percent;
+}
+
+/* Does to a call what a rule says. */
+static int apply(const struct rule *rule, size_t *bytes)
+{
+    th_atomic64_add_relaxed(&hits[rule->call], 1);
+    if (rule->code == 0 && bytes != NULL && *bytes > rule->short_bytes)
+        *bytes = rule->short_bytes;
+    if (th_atomic64_load_relaxed(&plan_thread) != 0 && th_fault_heard != NULL)
+        th_fault_heard(rule->call, rule->code);
+    return rule->code;
 }
 
 int th_fault_check(enum th_sys_call call, size_t *bytes)
 {
+    uint64_t thread = th_atomic64_load_relaxed(&plan_thread);
+    if (thread != 0 && (thread != th_sys_thread_self() || is_held))
+        return 0;
     uint64_t nth = th_atomic64_add_relaxed(&calls[call], 1) + 1;
-    uint32_t count = th_atomic32_load_acquire(&rule_count); /* [X1] */
+    uint32_t count = th_atomic32_load_acquire(&th_fault_rules); /* [X1] */
     for (uint32_t i = 0; i < count; i++) {
         const struct rule *rule = &rules[i];
-        if (rule->call != call || nth < rule->first || nth > rule->last || !is_drawn(rule, nth))
-            continue;
-        th_atomic64_add_relaxed(&hits[call], 1);
-        if (rule->code != 0)
-            return rule->code;
-        if (bytes != NULL && *bytes > rule->short_bytes)
-            *bytes = rule->short_bytes;
-        return 0;
+        if (rule->call == call && nth >= rule->first && nth <= rule->last && is_drawn(rule, nth))
+            return apply(rule, bytes);
     }
     return 0;
 }
 
+#if defined(TH_FAULTS)
 /* The environment's plan, before anything of the runtime runs. */
 __attribute__((constructor)) static void plan_from_environment(void)
 {

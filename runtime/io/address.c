@@ -149,6 +149,16 @@ int th_address_find(const char *network, const char *text, struct th_endpoint *f
     return find_internet(text, found, name);
 }
 
+int th_address_text(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity)
+{
+    enum { BEGIN = offsetof(struct sockaddr_un, sun_path) + 1, PREFIX = sizeof TH_ADDRESS_SIMULATED - 1 };
+    const char *path = address->sun_path + 1;
+    if (length < BEGIN + PREFIX || address->sun_path[0] != '\0' || memcmp(path, TH_ADDRESS_SIMULATED, PREFIX) != 0)
+        return -EINVAL;
+    const char *end = path + (length - BEGIN), *slash = memchr(path, '/', length - BEGIN);
+    return slash != NULL ? snprintf(to, capacity, "%.*s", (int)(end - slash) - 1, slash + 1) : -EINVAL;
+}
+
 static int print_local(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity)
 {
     size_t bytes =
@@ -158,6 +168,9 @@ static int print_local(const struct sockaddr_un *address, socklen_t length, char
         bytes = sizeof address->sun_path;
     if (bytes == 0)
         return snprintf(to, capacity, "%s", "");
+    int simulated = th_address_text(address, length, to, capacity);
+    if (simulated >= 0)
+        return simulated;
     if (address->sun_path[0] == '\0')
         return snprintf(to, capacity, "@%.*s", (int)bytes - 1, address->sun_path + 1);
     return snprintf(to, capacity, "%.*s", (int)strnlen(address->sun_path, bytes), address->sun_path);

@@ -42,6 +42,11 @@ int th_address_find(const char *network, const char *text, struct th_endpoint *f
  * or -errno. May switch, may be cancelled. */
 int th_address_resolve(const char *network, const char *text, struct th_endpoint **found);
 
+/* Names of the simulated network (io/simulated.h) begin so, in the abstract namespace; what they mean is behind the
+ * slash. That, cut at the capacity, and its length; or -EINVAL: another name. */
+#define TH_ADDRESS_SIMULATED "thrum-simnet."
+int th_address_text(const struct sockaddr_un *address, socklen_t length, char *to, size_t capacity);
+
 /* An address as text, cut at the capacity; its length. */
 int th_address_print(const struct sockaddr *address, socklen_t length, char *to, size_t capacity);
 

@@ -12,6 +12,7 @@
 #include "io/address.h"
 #include "io/connection.h"
 #include "io/descriptor.h"
+#include "io/simulated.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -152,6 +153,8 @@ static int dial_in_turn(const struct th_endpoint *endpoints, int count, int *fd)
 int thrum_dial(const char *network, const char *address, int *fd)
 {
     struct th_endpoint *found;
+    if (th_sim_takes(network))
+        return th_sim_dial(network, address, fd);
     int count = th_address_resolve(network, address, &found);
     if (count < 0)
         return count;
@@ -198,6 +201,8 @@ static int listen_at_one(const struct th_endpoint *found, int count, int *listen
 int thrum_listen(const char *network, const char *address, int *listener)
 {
     struct th_endpoint *found;
+    if (th_sim_takes(network))
+        return th_sim_listen(network, address, listener);
     int count = th_address_resolve(network, address, &found);
     if (count < 0)
         return count;

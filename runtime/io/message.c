@@ -1,5 +1,6 @@
 /* Sockets: sending and receiving with flags and addresses. */
 #include <thrum/net.h>
+#include <thrum/time.h>
 
 #include "base/sys_io.h"
 #include "io/transfer.h"
@@ -14,7 +15,7 @@ struct packet {
 };
 
 /* -EAGAIN is an answer to who asked not to wait. */
-enum { WOULD_WAIT = -EWOULDBLOCK - 4096 };
+enum { WOULD_WAIT = -EWOULDBLOCK - 4096, PAUSE_NS = 100000 };
 
 static ssize_t answer(const struct packet *packet, ssize_t result)
 {
@@ -34,12 +35,28 @@ static ssize_t try_receive(const struct th_io *io, void *args)
                                                   : th_sys_recv(io->fd, packet->bytes, packet->length, flags));
 }
 
+/* A receiver in this machine has no room, and no event of the sender's socket will tell when it has. */
+static bool is_for_who_is_full(const struct packet *packet)
+{
+    const struct sockaddr *peer = packet->message != NULL ? packet->message->msg_name : NULL;
+    return peer != NULL && peer->sa_family == AF_UNIX && (packet->flags & MSG_DONTWAIT) == 0;
+}
+
+static ssize_t try_again_later(void)
+{
+    int code = thrum_sleep(PAUSE_NS);
+    return code < 0 ? code : -EINTR;
+}
+
 static ssize_t try_transmit(const struct th_io *io, void *args)
 {
     const struct packet *packet = args;
     int flags = packet->flags | th_io_nowait(io) | MSG_NOSIGNAL;
-    return answer(packet, packet->message != NULL ? th_sys_sendmsg(io->fd, packet->message, flags)
-                                                  : th_sys_send(io->fd, packet->bytes, packet->length, flags));
+    ssize_t put = packet->message != NULL ? th_sys_sendmsg(io->fd, packet->message, flags)
+                                          : th_sys_send(io->fd, packet->bytes, packet->length, flags);
+    if (TH_UNLIKELY(put == -EAGAIN) && io->descriptor != NULL && is_for_who_is_full(packet))
+        return try_again_later();
+    return answer(packet, put);
 }
 
 ssize_t thrum_recv(int fd, void *to, size_t bytes, int flags)

@@ -1,6 +1,7 @@
 #include "io/transfer.h"
 
 #include "base/sys_io.h"
+#include "io/simulated.h"
 #include "task/scope.h"
 
 #include <errno.h>
@@ -125,6 +126,8 @@ ssize_t th_transfer(int fd, enum th_direction direction, th_trial *trial, void *
     if (code < 0)
         return code;
     ssize_t result = try_until_done(self, &io, trial, args);
+    if (TH_UNLIKELY(result == 0 || result == -EPIPE) && th_sim_is_on())
+        result = th_sim_end_of(fd, result);
     (void)th_descriptor_release(io.descriptor, fd);
     th_point();
     return result;

@@ -10,6 +10,7 @@
 #include <thrum/explore.h>
 
 #include "base/config.h"
+#include "base/fault.h"
 #include "base/panic.h"
 #include "base/sys_io.h"
 #include "base/sys_process.h"
@@ -221,31 +222,46 @@ static void set_defaults(thrum_explore_options *options)
         options->longest = LONGEST_USUAL_NS;
 }
 
+/* Children inherit it. What is wrong with a plan is said once, and not by each of them. */
+static int set_faults(const char *plan)
+{
+    int code = plan != NULL ? th_fault_plan(plan) : 0;
+    if (plan != NULL)
+        (void)th_fault_plan(NULL);
+    th_seeded_faults = code == 0 ? plan : NULL;
+    return code;
+}
+
+static int explore_in_children(struct exploration *exploration)
+{
+    void *shared;
+    int code = th_sys_map_shared(sizeof *exploration->record, &shared);
+    if (code < 0)
+        return code;
+    exploration->record = shared;
+    code = try_seeds(exploration);
+    (void)th_sys_unmap(shared, sizeof *exploration->record);
+    return code;
+}
+
 int thrum_explore(thrum_fn main_task, void *arg, const thrum_explore_options *options, thrum_explored *result)
 {
     struct exploration exploration = {.main_task = main_task, .arg = arg, .progress_at = TH_SYS_FOREVER};
     uint64_t seed = 0;
-    void *shared;
     if (th_fiber_self() != NULL)
         return -EPERM;
-    int code = th_config_number("THRUM_SEED", 1, UINT64_MAX, &seed);
-    if (code < 0)
-        return code;
     if (options != NULL)
         exploration.options = *options;
     set_defaults(&exploration.options);
+    int code = th_config_number("THRUM_SEED", 1, UINT64_MAX, &seed);
+    if (code == 0)
+        code = set_faults(exploration.options.faults);
+    if (code < 0)
+        return code;
     if (!exploration.options.is_quiet && th_sys_is_terminal(2))
         exploration.progress_at = th_sys_now() + PROGRESS_AFTER_NS;
-    if (seed != 0) {
-        code = run_here(main_task, arg, seed, &exploration.found);
-    } else {
-        code = th_sys_map_shared(sizeof *exploration.record, &shared);
-        if (code < 0)
-            return code;
-        exploration.record = shared;
-        code = try_seeds(&exploration);
-        (void)th_sys_unmap(shared, sizeof *exploration.record);
-    }
+    code = seed != 0 ? run_here(main_task, arg, seed, &exploration.found) : explore_in_children(&exploration);
+    th_seeded_faults = NULL;
     if (result != NULL)
         *result = exploration.found;
     return code;

@@ -27,9 +27,14 @@ static bool all_others_are_spares(struct thrum_runtime *runtime)
     return they_are;
 }
 
+static bool may_hear_of_others(const struct thrum_runtime *runtime)
+{
+    return th_runtime_poll_source(runtime) != NULL && !runtime->seeded.is_apart;
+}
+
 bool th_rest_is_reached(struct thrum_runtime *runtime)
 {
-    if (!all_holders_sleep(runtime) || th_runtime_poll_source(runtime) != NULL || !all_others_are_spares(runtime))
+    if (!all_holders_sleep(runtime) || may_hear_of_others(runtime) || !all_others_are_spares(runtime))
         return false;
     uint32_t made = th_runtime_made(runtime);
     for (uint32_t i = 0; i < made; i++) {

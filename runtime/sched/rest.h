@@ -5,7 +5,8 @@
  * (sched/crew.h), and so is counted itself. At rest is
  *
  *   holders asleep = permits,  threads - spares = permits,  no timer armed,  no task in a queue, a lane, or the
- *   injection stack,  tasks alive,  nobody ever waited for a file descriptor
+ *   injection stack,  tasks alive,  nobody ever waited for a file descriptor, or nothing comes through one from outside
+ *   (a simulated network: sched/seeded.h, is_apart)
  *
  * Of a holder and a spare that go to sleep at the same time one sees the other: each is counted, the one in
  * idle.counts, the other under the crew's lock, before it looks at both, and both pass through idle.counts by a

@@ -1,5 +1,6 @@
 #include "sched/seeded.h"
 
+#include "base/fault.h"
 #include "base/panic.h"
 #include "base/sys_file.h"
 #include "sched/idle.h"
@@ -21,7 +22,7 @@ enum {
     TEXT_BYTES = 96
 };
 
-enum event { EVENT_READY, EVENT_PICK, EVENT_POINT, EVENT_JUMP, EVENT_END };
+enum event { EVENT_READY, EVENT_PICK, EVENT_POINT, EVENT_JUMP, EVENT_FAULT, EVENT_END };
 
 /* Priorities that are given at first begin here. */
 #define RANK_FIRST ((uint64_t)1 << 32)
@@ -29,6 +30,9 @@ enum event { EVENT_READY, EVENT_PICK, EVENT_POINT, EVENT_JUMP, EVENT_END };
 static struct th_ledger own_ledger;
 struct th_ledger *th_seeded_ledger = &own_ledger;
 uint64_t th_seeded_steps_most;
+const char *th_seeded_faults;
+/* The run's; note_fault is told of nobody. */
+static struct th_worker *the_worker;
 
 /* Somebody else counts, and says what is to be said of seeds. */
 static bool is_explored(void)
@@ -55,11 +59,16 @@ static void trace(const struct th_seeded *seeded, enum event event, uint64_t wha
     case EVENT_JUMP:
         length = snprintf(text, sizeof text, "jump %ld\n", (long)what);
         break;
+    case EVENT_FAULT:
+        length = snprintf(text, sizeof text, "fault %s %d\n", th_fault_name((enum th_sys_call)what), -(int)count);
+        break;
     case EVENT_END:
         length = snprintf(text, sizeof text, "end after %lu\n", what);
         break;
     }
+    th_fault_hold();
     (void)th_sys_write(seeded->trace, text, (size_t)length);
+    th_fault_release();
 }
 
 static uint64_t mixed(uint64_t hash, uint64_t with)
@@ -82,6 +91,11 @@ static void note(struct th_worker *worker, enum event event, uint64_t what, uint
 static void note_task(struct th_worker *worker, enum event event, const struct th_task *task, uint64_t count)
 {
     note(worker, event, task->id - worker->runtime->seeded.first_id, count);
+}
+
+static void note_fault(enum th_sys_call call, int code)
+{
+    note(the_worker, EVENT_FAULT, call, (uint64_t)-code);
 }
 
 /* ---- Priorities ---- */
@@ -313,11 +327,30 @@ static int open_trace(struct th_seeded *seeded)
     return seeded->trace;
 }
 
+static void close_trace(const struct th_seeded *seeded)
+{
+    if (seeded->trace >= 0)
+        (void)th_sys_close(seeded->trace);
+}
+
+static int plan_faults(struct th_worker *worker, uint64_t seed)
+{
+    const char *plan = th_seeded_faults != NULL ? th_seeded_faults : th_sys_getenv("THRUM_FAULTS");
+    the_worker = worker;
+    th_fault_heard = note_fault;
+    int code = plan != NULL ? th_fault_plan_seeded(plan, seed) : 0;
+    if (code < 0)
+        close_trace(&worker->runtime->seeded);
+    return code;
+}
+
 int th_seeded_open(struct th_worker *worker, uint64_t seed)
 {
     static const uint8_t goes_on_in[] = {1, 2, 8, 64}, distance_bits[] = {2, 4, 8, 16};
     struct th_seeded *seeded = &worker->runtime->seeded;
     int code = open_trace(seeded);
+    if (code == 0)
+        code = plan_faults(worker, seed);
     if (code < 0)
         return code;
     th_random_init(&worker->random, seed);
@@ -341,11 +374,11 @@ int th_seeded_open(struct th_worker *worker, uint64_t seed)
 void th_seeded_close(struct th_worker *worker, int result)
 {
     th_panic_seed = 0;
+    (void)th_fault_plan(NULL);
     (void)th_atomic32_and_relaxed(&th_debug_wanted, ~(uint32_t)TH_DEBUG_SEEDED);
     th_sys_clock_end();
     note(worker, EVENT_END, worker->runtime->seeded.steps, 0);
-    if (worker->runtime->seeded.trace >= 0)
-        (void)th_sys_close(worker->runtime->seeded.trace);
+    close_trace(&worker->runtime->seeded);
     if (result < 0 && !is_explored())
         th_report_seed(worker->runtime->seeded.seed);
 }

@@ -27,7 +27,12 @@
  *     pick 3 of 5        it runs, one of five
  *     point 3            it lets others go first, though it could go on
  *     jump 2000          all wait: the clock goes there
+ *     fault recv -104    a system call that fails, by the plan of faults; 0: it moves less than it was asked to
  *     end after 40       the run is over, after so many steps
+ *
+ * Faults (base/fault.h): a plan of them, from th_seeded_faults or THRUM_FAULTS, is the run's from its beginning to its
+ * end. Which calls fail of those that a percentage leaves open is the seed's choice too, though not the generator's:
+ * so a call more or less of another kind changes nothing.
  *
  * Rejected: choosing who of those that wait for a lock is handed it (that is the lock's policy, which programs may rely
  * on); a thread for each task (a switch costs a thousand times as much, and the kernel would have to be held back).
@@ -55,6 +60,7 @@ struct th_seeded {
     uint32_t changes;       /* o: how many more there are */
     uint32_t in_a_row;      /* o: points at which one task went on */
     uint32_t goes_on_in;    /* c: at a point others are let in once in so many times; 0: by priority */
+    bool is_apart;          /* o: nothing comes through file descriptors but from this run itself */
     int trace;              /* c: file descriptor, -1: none */
 };
 
@@ -67,6 +73,8 @@ struct th_ledger {
 extern struct th_ledger *th_seeded_ledger;
 /* After so many steps a run counts as endless and panics; 0: never. Set only while nothing runs. */
 extern uint64_t th_seeded_steps_most;
+/* The plan of faults; NULL: THRUM_FAULTS. Set only while nothing runs. */
+extern const char *th_seeded_faults;
 
 TH_INLINE bool th_seeded_is_on(void)
 {
@@ -79,7 +87,8 @@ TH_INLINE bool th_seeded_is_by_chance(uint64_t seed)
     return seed % 2 == 0;
 }
 
-/* The runtime's worker is made: from now on its choices are the seed's. 0, or why the trace cannot be written. */
+/* The runtime's worker is made: from now on its choices are the seed's. 0, or why the trace cannot be written,
+ * -EINVAL (the plan of faults). */
 int th_seeded_open(struct th_worker *worker, uint64_t seed);
 /* The run is over: how to have a failed one again is said on stderr. */
 void th_seeded_close(struct th_worker *worker, int result);

@@ -110,6 +110,15 @@ MODEL(future_two_await_and_it_is_set, .preemptions = 1, .stale = 2)
     await_it_for_sure(NULL);
 }
 
+/* Two sleep for the word while a third one has it, and the setter takes it before the one that was woken for it. */
+MODEL(future_three_await_and_it_is_set, .preemptions = 1, .stale = MODEL_NONE, .spurious = MODEL_NONE)
+{
+    th_model_thread(await_it_for_sure, NULL);
+    th_model_thread(await_it_for_sure, NULL);
+    th_model_thread(set, NULL);
+    await_it_for_sure(NULL);
+}
+
 static th_atomic32 setters;
 
 static void try_to_cancel(void *arg)
@@ -208,5 +217,4 @@ MODEL(future_goes_with_its_last_reference, .modes = ALL, .preemptions = 3)
     thrum_future_drop(created);
 }
 
-MODEL_SURVIVES("enter_contended#2",
-               "who slept and finds it over takes four threads; the other loads of [F2] are killed")
+MODEL_SURVIVES("enter_contended#2", "who finds it over there has slept and wakes others first: the call is a fence")
