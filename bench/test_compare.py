@@ -207,7 +207,7 @@ class Runner(unittest.TestCase):
     def test_a_disturbed_run_is_repeated_and_the_calmest_counts(self):
         shares = iter([0.4, 0.1, 0.3])
         outcomes = lambda *_: ({'foreign_share': next(shares), 'is_disturbed': True}, None)  # noqa: E731
-        run, failure = runner.run_undisturbed(None, [0], 1, once=outcomes)
+        run, failure = runner.calmest(outcomes)
         self.assertEqual((run['foreign_share'], failure), (0.1, None))
 
     def test_turns(self):

@@ -106,9 +106,12 @@ class Curves(unittest.TestCase):
         self.assertEqual(curves.decades([0.5, 90]), [0.1, 1, 10, 100])
 
     def test_labels_do_not_lie_on_each_other(self):
-        places = curves.label_places({'a': 100, 'b': 101, 'c': 300})
+        places = curves.label_places({'a': 100, 'b': 101, 'c': 290}, 300)
         self.assertGreaterEqual(places['b'] - places['a'], 14)
-        self.assertEqual(places['c'], 300)
+        self.assertEqual(places['c'], 290)
+
+    def test_labels_do_not_leave_the_plot(self):
+        self.assertEqual(curves.label_places({'a': 299, 'b': 300, 'c': 300}, 300), {'c': 300, 'b': 286, 'a': 272})
 
     def test_a_zero_is_left_out_of_a_logarithmic_axis(self):
         drawn = curves.render('t', {'thrum': [(1, 0), (2, 5)]}, [(1, '1'), (2, '2')], 'x', 'y', y_log=True)

@@ -1,8 +1,9 @@
 /*
- * A call that blocks its thread, beside a task that ticks, on one worker. Nothing is annotated: the ticks go on, since
+ * A call that blocks its thread, beside two tasks that tick, on one worker. Nothing is annotated: the ticks go on, for
  * the runtime sees that the thread is stuck and gives its place to another. Prints:
  *
  *     usleep begins
+ *     tick
  *     tick
  *     tick
  *     tick
@@ -17,7 +18,7 @@
 static int tick(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         int code = thrum_sleep(THRUM_MS(100));
         if (code < 0)
             return code;
@@ -48,6 +49,8 @@ static int app(void *arg)
     (void)arg;
     thrum_group group = THRUM_GROUP_INIT;
     int code = thrum_spawn(&group, tick, NULL);
+    if (code == 0)
+        code = thrum_spawn(&group, tick, NULL);
     if (code == 0)
         code = thrum_spawn(&group, block, NULL);
     int result = thrum_group_wait(&group);

@@ -1,7 +1,6 @@
 /*
- * A chat server. Who talks waits for the slow ones to make room, but not for long: who does not read is shut out, and
- * the others go on. `chat ADDRESS` serves until it is killed (try it with nc; the first line is a name). Alone it
- * serves the people of chat_people.h, and prints what ann hears:
+ * A chat server. Who talks waits for the slow ones, but not for long: who does not read is shut out. `chat ADDRESS`
+ * serves until it is killed (try nc; the first line is a name). Alone it prints what ann of chat_people.h hears:
  *
  *     ann has come
  *     bob has come

@@ -1,6 +1,6 @@
 /*
- * Three files in pieces of 128 bytes, with their progress: by blocking calls one after the other, and by the same loop
- * in three tasks at once. Prints, with the times of this moment:
+ * Three files in pieces of 128 bytes, with their progress: one after the other, as blocking calls would, then by the
+ * same loop in three tasks at once. Prints, with the times of this moment:
  *
  *     one after the other
  *       a: 128 256 384 512 640 768 896 1024 bytes

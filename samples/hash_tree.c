@@ -1,7 +1,6 @@
 /*
  * A pipeline over all cores: one task walks a tree of folders and sends paths into a channel, workers hash the files.
- * No locks; the walk waits while the workers have enough. `hash_tree FOLDER` hashes any; alone it makes a tree, and
- * prints:
+ * No locks; the walk waits while they have enough. `hash_tree FOLDER` hashes any; alone it makes a tree and prints:
  *
  *     60 files, 6570 bytes, hash 97db0c69
  */

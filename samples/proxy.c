@@ -1,7 +1,6 @@
 /*
- * A TCP proxy: what comes from either side goes to the other through a pipe, inside the kernel, never copied into the
- * program. `proxy LISTEN TARGET` serves until it is killed. Alone it stands between a client and the site of site.h,
- * and prints what the client hears:
+ * A TCP proxy: what comes from either side goes to the other through a pipe, never copied into the program. `proxy
+ * LISTEN TARGET` serves until it is killed. Alone it stands before the site of site.h, and prints what a client hears:
  *
  *     HTTP/1.0 200 OK
  *     <h1>Page 14</h1>
@@ -115,6 +114,6 @@ int main(int argc, char **argv)
 {
     int code = thrum_run(app, argv);
     if (code < 0)
-        fprintf(stderr, "proxy: %s\n", thrum_strerror(code));
-    return code < 0 && argc > 0 ? 1 : 0;
+        fprintf(stderr, "%s: %s\n", argc > 0 ? argv[0] : "proxy", thrum_strerror(code));
+    return code < 0 ? 1 : 0;
 }

@@ -113,8 +113,7 @@ int main(int argc, char **argv)
     printf("1. some work on one worker\n");
     int result = thrum_run_with(&(thrum_options){.workers = 1}, walk_all, &serial);
     result = result == 0 ? thrum_run(tour, &parallel) : result;
-    if (result == 0 && serial.steps != parallel.steps)
-        result = -EBADMSG;
+    result = result == 0 && serial.steps != parallel.steps ? -EBADMSG : result;
     printf("%s\n", result == 0 ? "all well" : thrum_strerror(result));
     return result == 0 ? 0 : 1;
 }

@@ -1,11 +1,12 @@
 """Curves as SVG: several series over one pair of axes, each of which is linear or logarithmic."""
 import math
 
-from .plot import ACCENT, FAINT, GRID, STYLE, line, text
+from .plot import ACCENT, GRID, line, sheet, text
 
 WIDTH, HEIGHT = 760, 380
 LEFT, RIGHT, TOP, BOTTOM = 70, 170, 52, 52
-COLOURS = ('#1c7ed6', '#2b8a3e', '#7048e8', '#868e96', '#c2255c', '#0c8599', '#e67700', '#495057', '#5f3dc4')
+COLOURS = ('#1c7ed6', '#2f9e44', '#7048e8', '#868e96', '#d6336c', '#0c8599', '#e0a100', '#a0724a', '#ae3ec9', '#66a80f',
+           '#3bc9db', '#f06595')
 
 
 class Scale:
@@ -39,13 +40,16 @@ def colour_of(names):
     return {'thrum': ACCENT, **{name: COLOURS[i % len(COLOURS)] for i, name in enumerate(others)}}
 
 
-def label_places(ends, gap=14):
-    """Where the series' names stand: beside their ends, but not on one another."""
-    placed, last = {}, -gap
-    for name, y in sorted(ends.items(), key=lambda item: item[1]):
-        last = max(y, last + gap)
-        placed[name] = last
-    return placed
+def label_places(ends, lowest, gap=14):
+    """Where the series' names stand: beside their ends, but not on one another, nor below the axis."""
+    names = sorted(ends, key=ends.get)
+    places, nearest, limit = {}, -gap, lowest
+    for name in names:
+        places[name] = nearest = max(ends[name], nearest + gap)
+    for name in reversed(names):
+        places[name] = min(places[name], limit)
+        limit = places[name] - gap
+    return places
 
 
 def render(title, series, x_ticks, x_title, y_title, x_log=False, y_log=False):
@@ -70,10 +74,7 @@ def render(title, series, x_ticks, x_title, y_title, x_log=False, y_log=False):
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colours[name]}" '
                          f'stroke-width="{3.5 if name == "thrum" else 2}" stroke-linejoin="round"/>')
             ends[name] = kept[-1][1]
-    for name, y in label_places(ends).items():
+    for name, y in label_places(ends, HEIGHT - BOTTOM).items():
         parts += [line(WIDTH - RIGHT + 6, y, WIDTH - RIGHT + 20, y, colours[name], 3),
                   text(WIDTH - RIGHT + 26, y + 4, name, 'ours' if name == 'thrum' else '')]
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-            f'viewBox="0 0 {WIDTH} {HEIGHT}">\n<style>{STYLE}</style>\n'
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff" stroke="{FAINT}" stroke-width="0.3"/>\n'
-            + '\n'.join(parts) + '\n</svg>\n')
+    return sheet(WIDTH, HEIGHT, parts)

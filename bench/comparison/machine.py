@@ -7,6 +7,8 @@ from pathlib import Path
 
 COMPILERS = ['gcc', '--version'], ['g++', '--version'], ['/usr/bin/rustc', '--version'], ['go', 'version']
 TICK_S = 1 / os.sysconf('SC_CLK_TCK')
+DISTURBED_SHARE = 0.05   # of the cores' time went to others
+DISTURBED_S = 0.03       # /proc/stat counts in steps of 0.01 s: less says nothing
 
 
 def read(path, default=''):
@@ -66,7 +68,7 @@ def choose_cores(count):
 
 
 class Watch:
-    """How much of the given cores went to others, from its making to `foreign_s`."""
+    """How much of the given cores went to others since its making."""
 
     def __init__(self, cores):
         self.cores = cores
@@ -85,3 +87,9 @@ class Watch:
 
     def foreign_s(self, own_s):
         return max(0.0, self.busy_s() - self.before - own_s)
+
+    def judge(self, own_s, elapsed_s):
+        """What a run says of how calm it was."""
+        foreign_s = self.foreign_s(own_s)
+        share = min(1.0, foreign_s / (elapsed_s * len(self.cores)))
+        return {'foreign_share': share, 'is_disturbed': foreign_s > DISTURBED_S and share > DISTURBED_SHARE}

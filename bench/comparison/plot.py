@@ -9,9 +9,14 @@ WIDTH, MARGIN = 980, 28
 ROW, BAR = 20, 13
 LABEL, VALUE = 108, 92        # left of the axis for names, right of its end for the value of the longest bar
 ACCENT, GREY, INK, FAINT, GRID, RED = '#d9480f', '#a9b4c0', '#1f2933', '#7b8794', '#e4e9ee', '#b42318'
+PAPER = '#ffffff'
+DARK = {INK: '#e6edf3', FAINT: '#98a4b0', GRID: '#2c353e', RED: '#ff7b72', PAPER: '#11161c'}
 STYLE = f'''text {{ font: 12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: {INK} }}
 .title {{ font-size: 20px; font-weight: 600 }} .panel {{ font-size: 14px; font-weight: 600 }}
-.faint {{ fill: {FAINT} }} .small {{ font-size: 10px }} .failed {{ fill: {RED} }} .ours {{ font-weight: 700 }}'''
+.faint {{ fill: {FAINT} }} .small {{ font-size: 10px }} .failed {{ fill: {RED} }} .ours {{ font-weight: 700 }}
+@media (prefers-color-scheme: dark) {{ text {{ fill: {DARK[INK]} }} .faint {{ fill: {DARK[FAINT]} }}
+.failed {{ fill: {DARK[RED]} }} .paper {{ fill: {DARK[PAPER]} }}
+[stroke="{GRID}"] {{ stroke: {DARK[GRID]} }} [stroke="{INK}"] {{ stroke: {DARK[INK]} }} }}'''
 
 
 def text(x, y, content, classes='', anchor='start'):
@@ -22,6 +27,14 @@ def text(x, y, content, classes='', anchor='start'):
 
 def line(x1, y1, x2, y2, colour, width=1):
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
+
+
+def sheet(width, height, parts):
+    """A picture on paper of its own: readable on a light page and on a dark one."""
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}">\n<style>{STYLE}</style>\n'
+            f'<rect class="paper" width="{width}" height="{height}" fill="{PAPER}"/>\n'
+            + '\n'.join(parts) + '\n</svg>\n')
 
 
 def rectangle(x, y, width, height, colour):
@@ -104,6 +117,4 @@ def render(report, workloads):
         parts.append(line(MARGIN, y - 8, WIDTH - MARGIN, y - 8, GRID))
         parts += panel_parts(workloads[name], columns, y)
         y += panel_height(columns)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" viewBox="0 0 {WIDTH} {y}">\n'
-            f'<style>{STYLE}</style>\n<rect width="{WIDTH}" height="{y}" fill="#ffffff"/>\n'
-            + '\n'.join(parts) + '\n</svg>\n')
+    return sheet(WIDTH, y, parts)

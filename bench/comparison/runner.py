@@ -11,8 +11,6 @@ from . import machine
 from .progress import Estimate, duration
 from .summary import number, summarise
 
-DISTURBED_SHARE = 0.05   # of the cores' time went to others
-DISTURBED_S = 0.03       # /proc/stat counts in steps of 0.01 s: less says nothing
 REPETITIONS = 2          # of a disturbed run
 
 
@@ -121,23 +119,25 @@ def run_once(cell, cores, timeout_s):
         return None, 'no JSON line with a value'
     if run.get('unit') != cell.workload.unit:
         return None, f'unit {run.get("unit")} in place of {cell.workload.unit}'
-    foreign_s = watch.foreign_s(own_s)
     run['elapsed_s'] = elapsed
-    run['foreign_share'] = min(1.0, foreign_s / (elapsed * len(cores)))
-    run['is_disturbed'] = foreign_s > DISTURBED_S and run['foreign_share'] > DISTURBED_SHARE
+    run.update(watch.judge(own_s, elapsed))
     return run, None
 
 
-def run_undisturbed(cell, cores, timeout_s, once=run_once):
+def calmest(once):
     """Again, when others used the cores; the least disturbed run counts."""
-    best, failure = once(cell, cores, timeout_s)
+    best, failure = once()
     for _ in range(REPETITIONS):
         if failure or not best['is_disturbed']:
             break
-        again, failure = once(cell, cores, timeout_s)
+        again, failure = once()
         if again and again['foreign_share'] < best['foreign_share']:
             best = again
     return (None, failure) if failure else (best, None)
+
+
+def run_undisturbed(cell, cores, timeout_s):
+    return calmest(lambda: run_once(cell, cores, timeout_s))
 
 
 def describe(cell, run, runs):

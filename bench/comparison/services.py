@@ -1,5 +1,6 @@
 """The service of bench/service/service.h: who serves it, how it is loaded, and one run of one server under one load."""
 import json
+import math
 import os
 import resource
 import shutil
@@ -18,7 +19,9 @@ BUILT = ROOT / 'build' / 'release'
 BENCH, SAMPLES, PEERS_BIN = BUILT / 'bench', BUILT / 'samples', PEERS_BUILD / 'bin'
 ASYNCIO = PEERS_SOURCE / 'asyncio' / 'asyncio_service'
 LOAD = BENCH / 'service_load'
+WRK_REPORT = ROOT / 'bench' / 'service' / 'wrk_report.lua'
 HELD = 'thrum_held'     # ours, without what makes it ours: no peer
+ONE = 'thrum_1'         # ours on one core, to stand beside the single loops: no peer either
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,14 @@ class Scenario:
     load: tuple
     metrics: tuple          # what is compared, the principal one first
     is_echo: bool = False
+    tool: str = ''          # another load generator than ours
 
 
 SERVICES = {s.name: s for s in (
     Service(OURS, 'thrum, naive handlers', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}'),
             (BENCH / 'echo_thrum', '127.0.0.1:{port}', '{workers}')),
+    Service(ONE, 'thrum on one core', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '1'),
+            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '1'), is_single=True),
     Service(HELD, 'thrum, stuck workers left alone',
             (Path('/usr/bin/env'), 'THRUM_SLICE_US=0', SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}')),
     Service('epoll', 'an epoll loop by hand', (BENCH / 'service_epoll', '{port}'), (BENCH / 'echo_epoll', '{port}'),
@@ -111,6 +117,7 @@ def blocked(name, heavy):
 
 SCENARIOS = {s.name: s for s in (
     Scenario('light', '64 light clients alone, each asks again at once', ('--light', '64'), (CPU, LIGHT, P99)),
+    Scenario('light_wrk', 'the same, asked by wrk', ('--light', '64'), (CPU, LIGHT, P99), tool='wrk'),
     Scenario('short', '2,000 light requests a second beside 2 heavy clients, 10 ms of computing each', paced(2, 10),
              (P99, P50, HEAVY)),
     Scenario('long', '2,000 light requests a second beside 8 heavy clients, 100 ms of computing each', paced(8, 100),
@@ -129,6 +136,10 @@ def beside(heavy):
 
 def serves(service, scenario):
     return bool(service.echo if scenario.is_echo else service.command)
+
+
+def is_there(scenario):
+    return not scenario.tool or bool(shutil.which(scenario.tool))
 
 
 def what_is_missing(service):
@@ -188,16 +199,32 @@ def stop(process):
     process.wait()
 
 
+def load_command(scenario, port, server, timing):
+    seconds, warm = timing
+    if scenario.tool == 'wrk':   # whole seconds, and no warming up
+        return ['wrk', '-t', '1', '-c', scenario.load[1], '-d', f'{math.ceil(seconds)}s', '-s', WRK_REPORT,
+                f'http://127.0.0.1:{port}/light']
+    return [LOAD, port, f'{seconds:g}', '--warm', f'{warm:g}', '--server', server.pid, *scenario.load]
+
+
+def cpu_s(process):
+    """Of all its threads. Linux makes the clock's number so from the process's."""
+    return time.clock_gettime(~process.pid << 3 | 2)
+
+
 def load(scenario, port, server, cores, timing, tell):
     """What the load generator said last; each of its other lines is told as it comes."""
-    seconds, warm = timing
-    command = [LOAD, str(port), f'{seconds:g}', '--warm', f'{warm:g}', '--server', str(server.pid), *scenario.load]
-    process = start(command, cores, is_urgent=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = cpu_s(server)
+    process = start(load_command(scenario, port, server, timing), cores, is_urgent=True, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, text=True)
     try:
         with process:
-            for line in process.stdout:
+            for line in filter(lambda line: line.startswith('{'), process.stdout):
                 said = json.loads(line)
                 if said.get('is_final'):
+                    # wrk knows nothing of the server.
+                    used_s = said.setdefault('cpu_s', cpu_s(server) - before)
+                    said.setdefault('cpu_us_per_light', used_s * 1e6 / max(said['light_per_s'] * said['seconds'], 1))
                     return said, None
                 tell(said)
             process.wait()
@@ -225,5 +252,5 @@ def run_once(service, scenario, workers, timing, tell=lambda said: None):
     if run:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         own_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        run['foreign_share'] = watch.foreign_s(own_s) / ((time.monotonic() - began) * len(watch.cores))
+        run.update(watch.judge(own_s, time.monotonic() - began))
     return run, failure

@@ -1,6 +1,6 @@
 """What the figures of a report say, in words, computed from them: what thrum is better at, and what it loses at."""
 from .catalogue import OURS
-from .services import CPU, HELD, P99, SCENARIOS, SERVICES
+from .services import CPU, HELD, ONE, P99, SCENARIOS, SERVICES
 from .summary import number
 
 BESIDE = 'short', 'long', 'blocked', 'blocked_8', 'blocked_256'   # light requests beside heavy ones
@@ -30,7 +30,7 @@ def times(factor):
 def standing(metric, rows):
     """(ours, the best other by this metric) as (service, value); None where one is missing."""
     values = {row['service']: row['median'][metric.field] for row in rows if 'median' in row}
-    others = {name: value for name, value in values.items() if name not in (OURS, HELD)}
+    others = {name: value for name, value in values.items() if name not in (OURS, ONE, HELD)}
     if OURS not in values or not others:
         return None
     choose = min if metric.is_lower_better else max

@@ -2,15 +2,16 @@
  * A latch: the smallest lock, for what holds it some tens of nanoseconds and never switches.
  *
  * It costs one read-modify-write where base/lock.h costs two: who leaves it stores a zero and looks at nobody. So
- * nobody is woken: who waits spins, then gives its core away, then naps for a while that grows. A holder that was
- * taken off its core costs the others a nap more than it takes to come back.
+ * nobody is woken: who waits stands back for some microseconds, then gives its core away, then naps for a while that
+ * grows. A holder that was taken off its core costs the others a nap more than it takes to come back.
  *
  * Called in tasks and in threads. What is under it may be freed by the next holder: the store is the last touch.
  *
  *   [L2] release leave -> acquire take: what the last holder wrote is seen by the next
  *
  * Rejected: base/lock.h here (its exchange at leaving was a tenth of a channel's round trip); a queue of waiters (it
- * makes each wait for whoever is off its core in front of it).
+ * makes each wait for whoever is off its core in front of it); taking it the moment it is free (two workers on one
+ * channel then have it by turns: 49 ns a message where standing back makes it 21).
  *
  * Explored by tests/model (model_latch).
  */

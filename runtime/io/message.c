@@ -35,7 +35,8 @@ static ssize_t try_receive(const struct th_io *io, void *args)
                                                   : th_sys_recv(io->fd, packet->bytes, packet->length, flags));
 }
 
-/* A receiver in this machine has no room, and no event of the sender's socket will tell when it has. */
+/* A receiver in this machine has no room. The sender's socket tells nothing of that: it says that it is writable, after
+ * each attempt again, and who believed it would try without end. */
 static bool is_for_who_is_full(const struct packet *packet)
 {
     const struct sockaddr *peer = packet->message != NULL ? packet->message->msg_name : NULL;

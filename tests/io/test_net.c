@@ -158,7 +158,7 @@ static int own_sockets(void *arg)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = thrum_socket(AF_INET, SOCK_STREAM, 0);
     char text[8] = {0};
     (void)arg;
     CHECK_EQ(bind(listener, (struct sockaddr *)&address, length), 0);
@@ -182,6 +182,15 @@ static int own_sockets(void *arg)
 TEST(sockets_of_the_programs_own_wait_for_tasks_only)
 {
     run_on_each_count(own_sockets);
+}
+
+TEST(a_socket_is_closed_on_exec_or_says_why_there_is_none)
+{
+    int fd = thrum_socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_GE(fd, 0);
+    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    CHECK_EQ(thrum_close(fd), 0);
+    CHECK_EQ(thrum_socket(-1, SOCK_STREAM, 0), -EAFNOSUPPORT);
 }
 
 /* ---- Datagrams ---- */
