@@ -29,5 +29,6 @@
 #include <thrum/sync.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
+#include <thrum/trace.h>
 
 #endif

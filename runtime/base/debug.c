@@ -12,11 +12,8 @@ th_atomic32 th_debug_wanted = TH_ATOMIC_INIT(0);
 static const struct {
     const char *word;
     uint32_t what;
-} words[] = {{"lockorder", TH_DEBUG_LOCKORDER},
-             {"deadlock", TH_DEBUG_DEADLOCK},
-             {"stalls", TH_DEBUG_STALLS},
-             {"migrate", TH_DEBUG_MIGRATE},
-             {"locks", TH_DEBUG_LOCKS}};
+} words[] = {{"lockorder", TH_DEBUG_LOCKORDER}, {"deadlock", TH_DEBUG_DEADLOCK}, {"stalls", TH_DEBUG_STALLS},
+             {"migrate", TH_DEBUG_MIGRATE},     {"locks", TH_DEBUG_LOCKS},       {"events", TH_DEBUG_EVENTS}};
 
 static uint32_t meaning_of(const char *text, size_t length)
 {
@@ -30,14 +27,17 @@ static uint32_t meaning_of(const char *text, size_t length)
 int th_debug_open(void)
 {
     const char *text = th_sys_getenv("THRUM_DEBUG");
-    uint32_t wanted = 0;
+    const char *trace = th_sys_getenv("THRUM_TRACE");
+    uint32_t wanted = trace != NULL && *trace != '\0' ? TH_DEBUG_EVENTS : 0;
     while (text != NULL && *text != '\0') {
         size_t length = strcspn(text, ",");
         uint32_t what = meaning_of(text, length);
         if (what == 0) {
             char word[32];
             (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
-            th_report("THRUM_DEBUG: nothing is called \"%s\"; want lockorder, deadlock, stalls, migrate, locks", word);
+            th_report("THRUM_DEBUG: nothing is called \"%s\"; want lockorder, deadlock, stalls, migrate, locks, "
+                      "events",
+                      word);
             return -EINVAL;
         }
         wanted |= what;

@@ -14,7 +14,8 @@ enum {
     TH_DEBUG_MIGRATE = 8,   /* "migrate": a task goes on on another thread each time */
     TH_DEBUG_LOCKS = 16,    /* "locks": pthread locks that are held over a wait */
     TH_DEBUG_SEEDED = 32,   /* no word: a run with a seed is under way (sched/seeded.h) */
-    TH_DEBUG_DISPATCHES = TH_DEBUG_STALLS | TH_DEBUG_MIGRATE | TH_DEBUG_LOCKS,
+    TH_DEBUG_EVENTS = 64,   /* "events", or THRUM_TRACE: each event is recorded (sched/recorder.h) */
+    TH_DEBUG_DISPATCHES = TH_DEBUG_STALLS | TH_DEBUG_MIGRATE | TH_DEBUG_LOCKS | TH_DEBUG_EVENTS,
 };
 
 extern th_atomic32 th_debug_wanted;

@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "base/sys.h"
 #include "observe/brief_dump.h"
+#include "observe/trace_file.h"
 
 static struct {
     struct th_lock lock;
@@ -17,6 +18,13 @@ static void on_quit(int signo)
 {
     (void)signo;
     (void)thrum_dump(2);
+    th_trace_to_file();
+}
+
+static void tell_all(void)
+{
+    th_dump_briefly();
+    th_trace_to_file();
 }
 
 /* True if the program leaves it to us: it would end the program, and nobody wants that more. */
@@ -47,10 +55,17 @@ void th_observer_open(void)
 {
     th_lock_take(&observer.lock);
     if (observer.users++ == 0) {
-        th_panic_rest = th_dump_briefly;
+        th_panic_rest = tell_all;
+        th_trace_open();
         catch_quit();
     }
     th_lock_leave(&observer.lock);
+}
+
+void th_observer_end(struct thrum_runtime *runtime)
+{
+    (void)runtime;
+    th_trace_to_file();
 }
 
 void th_observer_close(void)

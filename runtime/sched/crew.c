@@ -378,6 +378,7 @@ static bool see_loss(struct th_worker *worker, uint32_t *lane)
         return false;
     th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_NONE);
     *lane = th_atomic32_load_relaxed(&worker->stuck_for);
+    th_worker_record_task(worker, TH_EVENT_BACK, 0, NULL);
     if (*lane == TH_LANE_HOGS) {
         th_lock_take(&crew->lock);
         weigh(worker, false);
@@ -563,6 +564,7 @@ static void run_aside(struct th_worker *worker, struct th_task *task)
 {
     bool is_hog = worker->lane == TH_LANE_HOGS;
     worker->aside_since = th_sys_now();
+    th_worker_record_task(worker, TH_EVENT_ASIDE, task->id, task->fn);
     if (is_hog)
         weigh(worker, true);
     th_worker_enter(worker);

@@ -286,7 +286,10 @@ static void judge_workers(struct thrum_runtime *runtime, struct look *look)
         if (!should_retake(worker, finding, look))
             continue;
         look->stuck++;
-        look->detached += th_crew_retake(worker, lanes[finding]);
+        if (!th_crew_retake(worker, lanes[finding]))
+            continue;
+        look->detached++;
+        th_worker_record(runtime->monitor.desk, look->now, TH_EVENT_TAKEN, worker->index);
     }
 }
 
@@ -410,7 +413,9 @@ int th_monitor_start(struct thrum_runtime *runtime)
     /* Said before it runs: what it is told then, it may see late. */
     monitor->is_running = true;
     int code = th_sys_thread_start(&monitor->thread, STACK_BYTES, monitor_thread, runtime);
-    monitor->is_running = code == 0;
+    /* Threads that it has started by now read it. */
+    if (code < 0)
+        monitor->is_running = false;
     return code;
 }
 

@@ -84,6 +84,8 @@ struct thrum_runtime {
     void (*execute)(struct th_worker *worker, struct th_task *task);
     /* c: asked by a worker that goes to sleep without end: true if there is something to do after all; task/ too. */
     bool (*judge_rest)(struct thrum_runtime *runtime);
+    /* c: asked for each worker that is made, by whoever makes it; task/ too, NULL: nobody. */
+    void (*equip)(struct th_worker *worker);
     struct th_seeded seeded; /* of a run with a seed */
     uint32_t watches;        /* c: of TH_DEBUG_DISPATCHES: what is looked for at dispatches (sched/watched.h) */
 

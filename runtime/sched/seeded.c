@@ -226,7 +226,8 @@ static struct th_task *choose(struct th_worker *worker)
 struct th_task *th_seeded_pick(struct th_worker *worker)
 {
     step(worker, running_task());
-    th_sys_clock_reach(th_sys_now() + th_random_below(&worker->random, DISPATCH_NS));
+    worker->clock = th_sys_now() + th_random_below(&worker->random, DISPATCH_NS);
+    th_sys_clock_reach(worker->clock);
     gather(worker);
     /* No stack was to be had: the host is next, and then whoever can run by then. */
     if (TH_UNLIKELY(worker->is_starved)) {

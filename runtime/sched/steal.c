@@ -171,6 +171,7 @@ static bool steal(struct th_worker *thief)
         struct th_worker *victim = runtime->workers[(first + i) % count];
         if (victim != thief && has_backlog(victim) && ask(thief, victim)) {
             thief->stolen_at = th_sys_now();
+            th_worker_record(thief, thief->stolen_at, TH_EVENT_STEAL, victim->index);
             return true;
         }
     }
@@ -221,12 +222,12 @@ static bool take_polled(struct th_worker *worker)
     struct th_task *polled = worker->polled;
     if (polled == NULL)
         return false;
-    bool is_single = polled->next == NULL;
     worker->polled = NULL;
     th_worker_enter(worker);
-    th_worker_add_polled(worker, polled);
+    uint32_t count = th_worker_add_polled(worker, polled);
+    th_worker_record(worker, worker->clock, TH_EVENT_POLL, count);
     th_worker_leave(worker);
-    return is_single;
+    return count == 1;
 }
 
 static bool look(struct th_worker *worker, int64_t now)
@@ -330,7 +331,10 @@ static int64_t search_span(struct thrum_runtime *runtime)
 void th_steal_find_work(struct th_worker *worker)
 {
     struct th_idle *idle = &worker->runtime->idle;
-    judge_theft(worker, th_sys_now());
+    int64_t began = th_sys_now();
+    uint64_t slept = th_atomic64_load_relaxed(&worker->counters.sleeps);
+    judge_theft(worker, began);
+    th_worker_record(worker, began, TH_EVENT_IDLE, 0);
     bool may_search = th_idle_begin_search(worker->runtime);
     bool found = look(worker, th_sys_now()) || (may_search && search_for(worker, search_span(worker->runtime)));
     while (!found) {
@@ -345,6 +349,8 @@ void th_steal_find_work(struct th_worker *worker)
         found = look(worker, th_sys_now()) || search_for(worker, search_span(worker->runtime));
     }
     worker->clock = th_sys_now();
+    slept = th_atomic64_load_relaxed(&worker->counters.sleeps) - slept;
+    th_worker_record(worker, worker->clock, TH_EVENT_BUSY, (uint32_t)slept);
     th_idle_end_search(worker->runtime);
     th_monitor_want(worker->runtime);
     /* A wake costs more than most answers to a single message. */

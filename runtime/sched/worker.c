@@ -26,12 +26,82 @@ int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint
     th_atomic32_store_relaxed(&worker->permit, TH_PERMIT_BUSY);
     th_random_init(&worker->random, th_sys_random());
     th_timers_init(&worker->timers);
+    if (runtime->equip != NULL)
+        runtime->equip(worker);
     return 0;
 }
 
 void th_worker_fini(struct th_worker *worker)
 {
     th_timers_fini(&worker->timers);
+}
+
+/* ---- What it did ---- */
+
+void th_worker_record_task(struct th_worker *worker, enum th_flight_kind kind, uint64_t id, th_task_fn fn)
+{
+    uint32_t dispatch = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches);
+    if (worker->recorder == NULL)
+        return;
+    /* With a seed each look moves the clock: a run must not depend on being recorded. */
+    int64_t now = th_worker_is_seeded(worker) ? worker->clock : th_sys_now();
+    th_recorder_write(
+        worker->recorder,
+        &(struct th_flight){
+            .at = now, .kind = kind, .dispatch = dispatch, .task = id, .place = (const void *)(uintptr_t)fn});
+}
+
+TH_INLINE void record_wake(struct th_worker *worker, const struct th_task *task)
+{
+    if (TH_UNLIKELY(worker->records_all))
+        th_worker_record_task(worker, TH_EVENT_WAKE, task->id, NULL);
+}
+
+static void record_at_clock(struct th_worker *worker, struct th_flight event)
+{
+    event.at = worker->clock;
+    event.dispatch = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches);
+    th_recorder_write(worker->recorder, &event);
+}
+
+/* At a pick: what the task does that ran here until now. */
+static TH_NOINLINE void record_leave(struct th_worker *worker, const struct th_fiber *self)
+{
+    struct th_flight event = {.kind = TH_EVENT_LEAVE, .detail = TH_LEAVE_ENDED};
+    if (self->task != NULL) {
+        bool waits = (th_atomic64_load_relaxed(&self->task->wait) & 0xffff) == TH_WAIT_WAITING;
+        event.task = self->task->id;
+        event.detail = waits ? TH_LEAVE_WAITS : TH_LEAVE_YIELDED;
+        event.place = waits ? th_atomicptr_load_relaxed(&self->waits_as) : NULL;
+    }
+    record_at_clock(worker, event);
+}
+
+static void record_pick(struct th_worker *worker, const struct th_task *task)
+{
+    uint64_t wait = th_atomic64_load_relaxed(&task->wait);
+    uint32_t reason = (wait & 0xffff) == TH_WAIT_WON ? (uint32_t)(wait >> 16) & 0xff : TH_WAKE_PLAIN;
+    record_at_clock(worker, (struct th_flight){.kind = TH_EVENT_PICK,
+                                               .detail = task->fiber == NULL ? TH_EVENT_FRESH : reason,
+                                               .task = task->id,
+                                               .place = (const void *)(uintptr_t)task->fn});
+}
+
+/* One task leaves, and another goes on; either may be missing. */
+static void record_dispatch(struct th_worker *worker, const struct th_task *next)
+{
+    bool is_aside = !th_worker_has_permit(worker) && !th_worker_is_seeded(worker);
+    if (TH_UNLIKELY(worker->recorder == NULL))
+        return;
+    /* What was stuck, or ran aside, has not looked for long. */
+    if (is_aside)
+        worker->clock = th_sys_now();
+    /* Who left some dispatches after the last event is nobody's concern. */
+    const struct th_fiber *self = is_aside || worker->records_all ? th_fiber_self() : NULL;
+    if (self != NULL)
+        record_leave(worker, self);
+    if (next != NULL)
+        record_pick(worker, next);
 }
 
 /* ---- What could starve ---- */
@@ -88,6 +158,8 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
         th_count_several(&worker->counters.timers, count);
     } while (count == DUE_MOST && fired < FIRED_MOST);
     end_firing(worker);
+    if (fired > 0)
+        th_worker_record(worker, now, TH_EVENT_TIMER, (uint32_t)fired);
     return fired;
 }
 
@@ -120,17 +192,20 @@ static void wake_from_outside(struct th_task *newest, struct th_task *oldest)
     th_runtime_leave(runtime);
 }
 
-void th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
+uint32_t th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
 {
-    while (polled != NULL) {
+    uint32_t count = 0;
+    for (; polled != NULL; count++) {
         struct th_task *next = polled->next;
         th_count(&worker->counters.wakes);
+        record_wake(worker, polled);
         if (TH_LIKELY(polled->runtime == worker->runtime))
             th_queue_push_newest(&worker->ready, polled);
         else
             wake_from_outside(polled, polled);
         polled = next;
     }
+    return count;
 }
 
 bool th_worker_poll(struct th_worker *worker, int64_t now)
@@ -138,8 +213,10 @@ bool th_worker_poll(struct th_worker *worker, int64_t now)
     struct th_poll_source *source = th_runtime_poll_source(worker->runtime);
     th_count(&worker->counters.polls);
     struct th_task *polled = source != NULL ? source->poll(source, now, 0) : NULL;
-    th_worker_add_polled(worker, polled);
-    return polled != NULL;
+    if (polled == NULL)
+        return false;
+    th_worker_record(worker, now, TH_EVENT_POLL, th_worker_add_polled(worker, polled));
+    return true;
 }
 
 /* Looks come every TH_FAIR_NS or TH_FAIR_MOST dispatches, whichever is sooner, as far as the last interval tells. */
@@ -289,6 +366,15 @@ static TH_NOINLINE bool pick_otherwise(struct th_worker *worker, struct th_task 
     return task == NULL || !(went_elsewhere(worker, task) || (is_watched && th_watched_sends_away(worker, task)));
 }
 
+/* Where it looks around anyway, and so at nearly no cost. */
+static bool pick_and_record(struct th_worker *worker, struct th_task **picked)
+{
+    bool is_picked = pick_otherwise(worker, picked);
+    if (is_picked)
+        record_dispatch(worker, *picked);
+    return is_picked;
+}
+
 /* A loop, for as many as there are may have to go elsewhere, one after the other, and the stack is a task's. */
 struct th_task *th_worker_pick(struct th_worker *worker)
 {
@@ -297,7 +383,7 @@ struct th_task *th_worker_pick(struct th_worker *worker)
         th_atomic64_store_relaxed(&worker->dispatches, number);
         if (TH_UNLIKELY((int32_t)((uint32_t)number - worker->fair_next) >= 0 || !th_worker_has_permit(worker))) {
             struct th_task *picked;
-            if (pick_otherwise(worker, &picked))
+            if (pick_and_record(worker, &picked))
                 return picked;
             continue;
         }
@@ -452,6 +538,7 @@ void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
         return;
     }
     th_worker_enter(worker);
+    record_wake(worker, task);
     th_worker_add_ready(worker, task);
     th_count(&worker->counters.wakes);
     th_worker_leave(worker);
@@ -498,7 +585,7 @@ void th_worker_wake_several(struct th_task *oldest, struct th_task *newest)
         wake_elsewhere(worker->runtime, newest, oldest);
     } else {
         th_worker_enter(worker);
-        th_worker_add_polled(worker, oldest);
+        (void)th_worker_add_polled(worker, oldest);
         th_worker_leave(worker);
     }
 }

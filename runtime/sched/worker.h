@@ -27,6 +27,7 @@
 #include "sched/guard.h"
 #include "sched/queue.h"
 #include "sched/record.h"
+#include "sched/recorder.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
@@ -75,6 +76,8 @@ struct th_worker {
     uint64_t next_id, last_id;      /* o */
     int64_t clock;                  /* o: when it last looked at the clock: some dispatches ago */
     struct th_counters counters;    /* a: written by the owner */
+    struct th_recorder *recorder;   /* c: its events are the owner's; may be NULL */
+    bool records_all;               /* c: each event, not only what is rare */
 
     struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */
     th_atomic32 is_firing;                           /* a: see runtime.h */
@@ -154,6 +157,17 @@ TH_INLINE void th_worker_count(th_atomic64 *counter)
     th_atomic64_store_release(counter, th_atomic64_load_relaxed(counter) + 1); /* [Q1] */
 }
 
+/* Writes down what the worker did; its owner. */
+TH_INLINE void th_worker_record(struct th_worker *worker, int64_t at, enum th_flight_kind kind, uint32_t detail)
+{
+    uint32_t dispatch = (uint32_t)th_atomic64_load_relaxed(&worker->dispatches);
+    th_recorder_write(worker->recorder,
+                      &(struct th_flight){.at = at, .kind = kind, .detail = detail, .dispatch = dispatch});
+}
+
+/* The same of a task, or of nothing that has a clock at hand: a look at it. */
+void th_worker_record_task(struct th_worker *worker, enum th_flight_kind kind, uint64_t id, th_task_fn fn);
+
 /* A fresh task whose function got stuck before: it is to run in a lane, not on the stack of who waits for it. */
 TH_INLINE bool th_worker_shuns(const struct th_worker *worker, const struct th_task *fresh)
 {
@@ -220,8 +234,8 @@ size_t th_worker_fire(struct th_worker *worker, struct th_timers *timers, int64_
 
 /* Guard held: looks which tasks may go on because their file descriptors are ready; true if any. */
 bool th_worker_poll(struct th_worker *worker, int64_t now);
-/* Guard held: tasks linked through next are ready. */
-void th_worker_add_polled(struct th_worker *worker, struct th_task *polled);
+/* Guard held: tasks linked through next are ready; how many. */
+uint32_t th_worker_add_polled(struct th_worker *worker, struct th_task *polled);
 
 /* Makes a task ready from anywhere: a fiber of this runtime, another runtime's, a foreign thread. */
 void th_worker_wake(struct th_task *task);

@@ -14,13 +14,17 @@
 
 enum { ID_BLOCK = 1 << 20 };
 
-/* Task numbers are handed to workers in blocks, so that giving one is plain arithmetic. */
+/* Task numbers are handed to workers in blocks, so that giving one is plain arithmetic; one by one where each spawn is
+ * written down, which is done here. */
 static th_atomic64 next_ids = TH_ATOMIC_INIT(0);
 
 void th_task_refill_ids(struct th_worker *worker)
 {
-    worker->next_id = th_atomic64_add_relaxed(&next_ids, ID_BLOCK);
-    worker->last_id = worker->next_id + ID_BLOCK;
+    uint64_t block = worker->records_all ? 1 : ID_BLOCK;
+    worker->next_id = th_atomic64_add_relaxed(&next_ids, block);
+    worker->last_id = worker->next_id + block;
+    if (worker->records_all)
+        th_worker_record_task(worker, TH_EVENT_SPAWN, worker->last_id, NULL);
 }
 
 uint64_t th_task_id_outside(void)
@@ -243,12 +247,20 @@ void th_task_execute(struct th_worker *worker, struct th_task *task)
     th_task_tell_group(group);
 }
 
+static TH_NOINLINE int call_recorded(struct th_fiber *self, const struct th_task *task, const struct th_task *parent)
+{
+    th_worker_record_task(th_worker_of(self), TH_EVENT_BEGIN, task->id, task->fn);
+    int result = task->fn(task->arg);
+    th_worker_record_task(th_worker_of(self), TH_EVENT_RETURN, parent->id, parent->fn);
+    return result;
+}
+
 void th_task_run_in_place(struct th_fiber *self, struct th_task *task)
 {
     struct th_task *parent = self->task;
     task->fiber = self;
     self->task = task;
-    int result = task->fn(task->arg);
+    int result = TH_LIKELY(!th_worker_of(self)->records_all) ? task->fn(task->arg) : call_recorded(self, task, parent);
     self->task = parent;
     end(th_worker_of(self), task, result);
 }

@@ -114,6 +114,12 @@ static void *worker_thread(void *arg)
     return NULL;
 }
 
+static void give_recorder(struct th_worker *worker)
+{
+    worker->records_all = (worker->runtime->watches & TH_DEBUG_EVENTS) != 0;
+    worker->recorder = th_recorder_create(worker->records_all);
+}
+
 static struct th_worker *make_worker(struct thrum_runtime *runtime, uint32_t index)
 {
     struct th_worker *worker = th_sys_alloc_aligned(TH_NO_SHARING, sizeof *worker);
@@ -134,6 +140,7 @@ static void end_worker(struct th_worker *worker)
 {
     forget_timers(worker);
     th_record_cache_flush(&worker->records, &worker->runtime->records);
+    th_recorder_destroy(worker->recorder);
     th_worker_fini(worker);
     th_sys_free(worker);
 }
@@ -169,6 +176,7 @@ static struct thrum_runtime *make_runtime(const struct settings *settings)
     runtime->execute = th_task_execute;
     runtime->posts = posts;
     runtime->judge_rest = th_deadlock_judge;
+    runtime->equip = give_recorder;
     runtime->watches = th_watched_open();
     runtime->monitor.slice_ns = (int64_t)settings->slice_us * 1000;
     th_posts_init(posts);
@@ -256,6 +264,7 @@ static int run(struct thrum_runtime *runtime, struct main_task *main_task)
     start_threads(runtime);
     th_worker_serve(first);
     join_threads(runtime);
+    th_observer_end(runtime);
     th_registry_remove(runtime);
     return 0;
 }

@@ -1,44 +1,12 @@
 /* thrum_dump: who waits for what, where, and who has it; while everything goes on, and while nothing does. */
-#include "task/harness.h"
+#include "observe/written.h"
 
 #include <signal.h>
-
-enum { TEXT_MOST = 1 << 20 };
-
-static char text[TEXT_MOST];
-
-/* What `write_it` writes into a pipe that somebody empties meanwhile. */
-static void *empty(void *arg)
-{
-    size_t length = 0;
-    ssize_t got;
-    while ((got = read(*(int *)arg, text + length, TEXT_MOST - 1 - length)) > 0)
-        length += (size_t)got;
-    text[length] = '\0';
-    return NULL;
-}
-
-static int text_of(int (*write_it)(int fd))
-{
-    int ends[2];
-    CHECK_EQ(pipe(ends), 0);
-    pthread_t reader = start_thread(empty, &ends[0]);
-    int code = write_it(ends[1]);
-    close(ends[1]);
-    CHECK_EQ(pthread_join(reader, NULL), 0);
-    close(ends[0]);
-    return code;
-}
 
 static void skip_where_nothing_can_be_read(void)
 {
     if (kit_is_emulated())
         SKIP("an emulator does not read a process's memory for it");
-}
-
-static bool text_has(const char *part)
-{
-    return strstr(text, part) != NULL;
 }
 
 /* ---- What is said ---- */
