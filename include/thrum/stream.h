@@ -79,7 +79,9 @@ THRUM_API int thrum_stream_flush(thrum_stream *stream);
 /* Flushes and says that nothing more will come: the peer reads the end, and may still answer. 0 or -errno. */
 THRUM_API int thrum_stream_finish(thrum_stream *stream);
 
-/* Moves bytes from one stream to another until the end, and flushes: how many, or -errno. */
+/* Moves bytes from one stream to another until the end, and flushes: how many, or -errno. Between file descriptors the
+ * kernel moves them (splice), where it can. Ended before, by a cancel or an error, it has left no gap: what was taken
+ * from one and not yet written waits in the other's buffer. */
 THRUM_API int64_t thrum_stream_copy(thrum_stream *to, thrum_stream *from);
 
 #ifdef __cplusplus

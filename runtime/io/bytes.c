@@ -267,8 +267,8 @@ ssize_t thrum_splice(int from, int to, size_t bytes)
     ssize_t moved = th_descriptor_acquire(to, &sink);
     if (moved == 0) {
         moved = splice_when_ready(from, to, bytes);
-        th_descriptor_release(sink, to);
+        (void)th_descriptor_release(sink, to);
     }
-    th_descriptor_release(source, from);
+    (void)th_descriptor_release(source, from);
     return moved;
 }

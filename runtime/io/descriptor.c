@@ -6,25 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* Numbers go up to what /proc/sys/fs/nr_open says, a million if nobody changed it; the table is touched as far as it is
- * used. */
-enum { CHUNK = TH_SHRUNK(1024, 4), CHUNKS = TH_SHRUNK(65536, 2) };
-
-static th_atomicptr chunks[CHUNKS];
+th_atomicptr th_descriptor_chunks[TH_DESCRIPTOR_CHUNKS];
 static th_atomic32 chunk_end; /* one more than the highest chunk there is */
 
 /* ---- Records ---- */
-
-static struct th_descriptor *find(int fd)
-{
-    struct th_descriptor *chunk = th_atomicptr_load_acquire(&chunks[fd / CHUNK]); /* [IO3] */
-    return chunk != NULL ? &chunk[fd % CHUNK] : NULL;
-}
-
-static bool is_number(int fd)
-{
-    return fd >= 0 && fd < CHUNK * CHUNKS;
-}
 
 /* A peer that has gone is a result, -EPIPE, not the end of the program. Sockets are told so with each call; for pipes
  * the signal itself must go, unless the program has its own idea. */
@@ -36,20 +21,20 @@ static void quiet_pipes(void)
         (void)th_sys_sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static TH_COLD struct th_descriptor *make(int fd)
+TH_COLD struct th_descriptor *th_descriptor_make(int fd)
 {
     void *nobody = NULL;
-    struct th_descriptor *chunk = th_sys_alloc_aligned(TH_CACHE_LINE, CHUNK * sizeof *chunk);
+    struct th_descriptor *chunk = th_sys_alloc_aligned(TH_CACHE_LINE, TH_DESCRIPTOR_CHUNK * sizeof *chunk);
     if (chunk == NULL)
         return NULL;
-    memset(chunk, 0, CHUNK * sizeof *chunk);
-    if (!th_atomicptr_cas_acqrel(&chunks[fd / CHUNK], &nobody, chunk)) /* [IO3] */
+    memset(chunk, 0, TH_DESCRIPTOR_CHUNK * sizeof *chunk);
+    if (!th_atomicptr_cas_acqrel(&th_descriptor_chunks[fd / TH_DESCRIPTOR_CHUNK], &nobody, chunk)) /* [IO3] */
         th_sys_free(chunk);
-    uint32_t end = th_atomic32_load_relaxed(&chunk_end), wanted = (uint32_t)(fd / CHUNK) + 1;
+    uint32_t end = th_atomic32_load_relaxed(&chunk_end), wanted = (uint32_t)(fd / TH_DESCRIPTOR_CHUNK) + 1;
     while (end < wanted && !th_atomic32_cas_relaxed(&chunk_end, &end, wanted))
         continue;
     quiet_pipes();
-    return find(fd);
+    return th_descriptor_find(fd);
 }
 
 static uint64_t cookie_of(const struct th_descriptor *descriptor, int fd)
@@ -107,7 +92,7 @@ static void count_event(struct th_descriptor *descriptor, enum th_direction dire
 
 void th_descriptor_ready(const struct th_event *event, struct th_ready *ready)
 {
-    struct th_descriptor *descriptor = find((int)(uint32_t)event->cookie);
+    struct th_descriptor *descriptor = th_descriptor_find((int)(uint32_t)event->cookie);
     uint32_t hung = (event->what & TH_HUNG) != 0 ? TH_EVENT_HUNG : 0;
     th_lock_take(&descriptor->lock);
     if (descriptor->generation == event->cookie >> 32 || TH_MUTANT(event_of_any_generation)) {
@@ -125,22 +110,6 @@ void th_descriptor_ready(const struct th_event *event, struct th_ready *ready)
 
 /* ---- Calls ---- */
 
-int th_descriptor_acquire(int fd, struct th_descriptor **descriptor)
-{
-    if (!is_number(fd))
-        return -EBADF;
-    struct th_descriptor *found = find(fd);
-    if (TH_UNLIKELY(found == NULL) && (found = make(fd)) == NULL)
-        return -ENOMEM;
-    uint32_t users = th_atomic32_load_relaxed(&found->users);
-    do {
-        if ((users & TH_CLOSING) != 0)
-            return -EBADF;
-    } while (!th_atomic32_cas_relaxed(&found->users, &users, users + TH_USER));
-    *descriptor = found;
-    return 0;
-}
-
 /* Another owner of the number; lock held. */
 static void begin_generation(struct th_descriptor *descriptor, enum th_kind kind)
 {
@@ -156,7 +125,7 @@ static void begin_generation(struct th_descriptor *descriptor, enum th_kind kind
 
 /* Nobody uses it any more and nobody can: the number goes back to the kernel. The record is as new before that, for the
  * number's next owner may come at once. */
-static int close_number(struct th_descriptor *descriptor, int fd)
+int th_descriptor_close_number(struct th_descriptor *descriptor, int fd)
 {
     th_lock_take(&descriptor->lock);
     begin_generation(descriptor, TH_KIND_UNKNOWN);
@@ -167,23 +136,12 @@ static int close_number(struct th_descriptor *descriptor, int fd)
     return code == -EINTR ? 0 : code;
 }
 
-static int leave(struct th_descriptor *descriptor, int fd)
-{
-    uint32_t before = th_atomic32_sub_acqrel(&descriptor->users, TH_USER); /* [IO2] */
-    return before == TH_USER + TH_CLOSING ? close_number(descriptor, fd) : 0;
-}
-
-void th_descriptor_release(struct th_descriptor *descriptor, int fd)
-{
-    (void)leave(descriptor, fd);
-}
-
 int th_descriptor_close(int fd)
 {
     struct th_ready ready = {.end = &ready.first};
-    if (!is_number(fd))
+    if (!th_descriptor_is_number(fd))
         return -EBADF;
-    struct th_descriptor *descriptor = find(fd);
+    struct th_descriptor *descriptor = th_descriptor_find(fd);
     if (descriptor == NULL)
         return th_sys_close(fd);
     uint32_t users = th_atomic32_load_relaxed(&descriptor->users);
@@ -197,13 +155,13 @@ int th_descriptor_close(int fd)
         th_lock_leave(&descriptor->lock);
         make_ready(&ready);
     }
-    return leave(descriptor, fd);
+    return th_descriptor_release(descriptor, fd);
 }
 
 void th_descriptor_adopt(int fd, enum th_kind kind)
 {
     struct th_ready ready = {.end = &ready.first};
-    struct th_descriptor *descriptor = find(fd);
+    struct th_descriptor *descriptor = th_descriptor_find(fd);
     if (descriptor == NULL)
         return;
     /* A close that still waits for its last call has lost its number to a foreign one. */
@@ -338,11 +296,11 @@ static bool sweep_one(struct th_poller *poller, struct th_descriptor *descriptor
 bool th_descriptor_sweep(struct th_poller *poller, struct th_ready *ready)
 {
     bool again = false;
-    int end = (int)th_atomic32_load_relaxed(&chunk_end) * CHUNK;
+    int end = (int)th_atomic32_load_relaxed(&chunk_end) * TH_DESCRIPTOR_CHUNK;
     for (int fd = 0; fd < end; fd++) {
-        struct th_descriptor *descriptor = find(fd);
+        struct th_descriptor *descriptor = th_descriptor_find(fd);
         if (descriptor == NULL)
-            fd += CHUNK - 1;
+            fd += TH_DESCRIPTOR_CHUNK - 1;
         else if (th_atomic32_load_relaxed(&descriptor->waits) != 0 && sweep_one(poller, descriptor, fd, ready))
             again = true;
     }

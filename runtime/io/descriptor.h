@@ -52,6 +52,8 @@
 #include "io/poller.h"
 #include "task/await.h"
 
+#include <errno.h>
+
 enum th_direction { TH_READING, TH_WRITING };
 
 enum th_kind {
@@ -85,10 +87,55 @@ struct th_descriptor {
 
 enum { TH_DRAINED = 1, TH_EVENT_HUNG = 2, TH_EVENT = 4, TH_CLOSING = 1, TH_USER = 2 };
 
+/* Numbers go up to what /proc/sys/fs/nr_open says, a million if nobody changed it; the table is touched as far as it is
+ * used. */
+enum { TH_DESCRIPTOR_CHUNK = TH_SHRUNK(1024, 4), TH_DESCRIPTOR_CHUNKS = TH_SHRUNK(65536, 2) };
+
+extern th_atomicptr th_descriptor_chunks[TH_DESCRIPTOR_CHUNKS];
+
+TH_INLINE bool th_descriptor_is_number(int fd)
+{
+    return (uint32_t)fd < TH_DESCRIPTOR_CHUNK * TH_DESCRIPTOR_CHUNKS;
+}
+
+/* The record of a number; NULL: not made yet. */
+TH_INLINE struct th_descriptor *th_descriptor_find(int fd)
+{
+    uint32_t number = (uint32_t)fd;
+    struct th_descriptor *chunk =
+        th_atomicptr_load_acquire(&th_descriptor_chunks[number / TH_DESCRIPTOR_CHUNK]); /* [IO3] */
+    return chunk != NULL ? &chunk[number % TH_DESCRIPTOR_CHUNK] : NULL;
+}
+
+/* The same, made if need be; NULL: no memory. */
+struct th_descriptor *th_descriptor_make(int fd);
+
 /* A call begins. 0; -EBADF: no number, or closing; -ENOMEM. Never switches. */
-int th_descriptor_acquire(int fd, struct th_descriptor **descriptor);
-/* It has ended; closes the number if it was the last of a closing one. */
-void th_descriptor_release(struct th_descriptor *descriptor, int fd);
+TH_INLINE int th_descriptor_acquire(int fd, struct th_descriptor **descriptor)
+{
+    if (TH_UNLIKELY(!th_descriptor_is_number(fd)))
+        return -EBADF;
+    struct th_descriptor *found = th_descriptor_find(fd);
+    if (TH_UNLIKELY(found == NULL) && (found = th_descriptor_make(fd)) == NULL)
+        return -ENOMEM;
+    uint32_t users = th_atomic32_load_relaxed(&found->users);
+    do {
+        if (TH_UNLIKELY((users & TH_CLOSING) != 0))
+            return -EBADF;
+    } while (!th_atomic32_cas_relaxed(&found->users, &users, users + TH_USER));
+    *descriptor = found;
+    return 0;
+}
+
+/* The last call on a closing number has ended: 0, or close's result. */
+int th_descriptor_close_number(struct th_descriptor *descriptor, int fd);
+
+/* A call has ended; closes the number if it was the last of a closing one. */
+TH_INLINE int th_descriptor_release(struct th_descriptor *descriptor, int fd)
+{
+    uint32_t before = th_atomic32_sub_acqrel(&descriptor->users, TH_USER); /* [IO2] */
+    return TH_UNLIKELY(before == TH_USER + TH_CLOSING) ? th_descriptor_close_number(descriptor, fd) : 0;
+}
 
 /* Asked by who has acquired it. */
 TH_INLINE bool th_descriptor_is_closing(const struct th_descriptor *descriptor)

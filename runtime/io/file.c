@@ -50,7 +50,7 @@ static int sync_aside(int fd, bool is_data_only)
     do {
         code = th_blocking_run(TH_LANE_FILES, run_sync, &sync);
     } while (code == -EINTR);
-    th_descriptor_release(descriptor, fd);
+    (void)th_descriptor_release(descriptor, fd);
     return code;
 }
 

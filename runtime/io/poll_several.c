@@ -52,7 +52,7 @@ static int acquire_parts(struct poll_part *parts, struct pollfd *fds, size_t cou
 static void release_parts(struct poll_part *parts, int count)
 {
     for (int i = 0; i < count; i++)
-        th_descriptor_release(parts[i].descriptor, parts[i].fd);
+        (void)th_descriptor_release(parts[i].descriptor, parts[i].fd);
 }
 
 /* Lists all parts, until one says that there is no need to wait: 0, 1, or -errno. */

@@ -85,7 +85,7 @@ enum th_enlisted th_fd_enlist(thrum_case *which, int fd, struct th_waiter *waite
         return take_now(waiter, reason);
     if (list(which, fd, listed) == 0)
         return TH_CASE_LISTED;
-    th_descriptor_release(listed->descriptor, fd);
+    (void)th_descriptor_release(listed->descriptor, fd);
     listed->descriptor = NULL;
     return take_now(waiter, reason);
 }
@@ -96,7 +96,7 @@ void th_fd_delist(thrum_case *which, int fd)
     if (listed->descriptor == NULL)
         return;
     th_descriptor_unlist(listed->descriptor, direction_of(which), &listed->node);
-    th_descriptor_release(listed->descriptor, fd);
+    (void)th_descriptor_release(listed->descriptor, fd);
     listed->descriptor = NULL;
 }
 

@@ -3,13 +3,19 @@
 
 #include "base/panic.h"
 #include "base/sys_io.h"
+#include "io/relay.h"
+#include "io/simulated.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_BYTES = 4096, MOST_DEFAULT = 64 << 10 };
+enum {
+    FIRST_BYTES = 4096,
+    MOST_DEFAULT = 64 << 10,
+    RELAY_BYTES = 64 << 10, /* what a pipe holds, if nobody has changed it */
+};
 
 /* bytes[begin, end) are held. Memory comes with the first byte and grows to `most`. */
 struct buffer {
@@ -38,9 +44,8 @@ static void take(struct buffer *buffer, size_t bytes)
         buffer->begin = buffer->end = 0;
 }
 
-static int grow(struct buffer *buffer)
+static int grow(struct buffer *buffer, size_t capacity)
 {
-    size_t capacity = buffer->capacity == 0 ? FIRST_BYTES : buffer->capacity * 2;
     capacity = capacity < buffer->most ? capacity : buffer->most;
     char *bytes = th_sys_alloc(capacity);
     if (bytes == NULL)
@@ -65,7 +70,7 @@ static ssize_t make_room(struct buffer *buffer)
         buffer->begin = 0;
     }
     if (buffer->end == buffer->capacity && buffer->capacity < buffer->most) {
-        int code = grow(buffer);
+        int code = grow(buffer, buffer->capacity == 0 ? FIRST_BYTES : buffer->capacity * 2);
         if (code < 0)
             return code;
     }
@@ -309,7 +314,9 @@ int thrum_stream_finish(thrum_stream *stream)
     return code == 0 && stream->base->finish != NULL ? stream->base->finish(stream->context) : code;
 }
 
-int64_t thrum_stream_copy(thrum_stream *to, thrum_stream *from)
+/* ---- From one to the other ---- */
+
+static int64_t copy_through_buffers(thrum_stream *to, thrum_stream *from)
 {
     int64_t copied = 0;
     for (;;) {
@@ -325,4 +332,43 @@ int64_t thrum_stream_copy(thrum_stream *to, thrum_stream *from)
         thrum_stream_skip(from, (size_t)put);
         copied += put;
     }
+}
+
+/* What is held goes first, so that nothing overtakes it. */
+static ssize_t empty_buffers(thrum_stream *to, thrum_stream *from)
+{
+    struct buffer *in = &from->in;
+    ssize_t put = held(in) > 0 ? thrum_stream_write(to, in->bytes + in->begin, held(in)) : 0;
+    if (put > 0)
+        take(in, (size_t)put);
+    int code = put < 0 ? (int)put : thrum_stream_flush(to);
+    return code < 0 ? code : put;
+}
+
+/* By the kernel: 0, -EINVAL if it cannot, or what failed. *copied grows. */
+static int copy_past_buffers(thrum_stream *to, thrum_stream *from, int64_t *copied)
+{
+    struct buffer *out = &to->out;
+    int code = out->capacity < out->most ? grow(out, RELAY_BYTES) : 0;
+    ssize_t put = code < 0 ? code : empty_buffers(to, from);
+    if (put < 0)
+        return (int)put;
+    struct th_relay relay = {
+        .from = fd_of(from->context), .to = fd_of(to->context), .rest = out->bytes, .most = out->capacity};
+    code = th_relay_run(&relay);
+    out->end = relay.held;
+    *copied += put + relay.moved + (int64_t)relay.held;
+    return code;
+}
+
+int64_t thrum_stream_copy(thrum_stream *to, thrum_stream *from)
+{
+    int64_t copied = 0;
+    /* Splice is not told of the breaks of a simulated network. */
+    bool may_splice = to->base == &fd_base && from->base == &fd_base && !th_sim_is_on();
+    int code = may_splice ? copy_past_buffers(to, from, &copied) : -EINVAL;
+    if (code != -EINVAL)
+        return code < 0 ? code : copied;
+    int64_t rest = copy_through_buffers(to, from);
+    return rest < 0 ? rest : copied + rest;
 }

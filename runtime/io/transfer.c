@@ -2,6 +2,7 @@
 
 #include "base/sys_io.h"
 #include "io/simulated.h"
+#include "task/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,14 +37,11 @@ static int find_kind(int fd)
     }
 }
 
-int th_io_kind(const struct th_io *io)
+int th_io_find_kind(const struct th_io *io)
 {
+    int kind = find_kind(io->fd);
     if (io->descriptor == NULL)
-        return find_kind(io->fd);
-    int kind = (int)th_atomic32_load_relaxed(&io->descriptor->kind);
-    if (TH_LIKELY(kind != TH_KIND_UNKNOWN))
         return kind;
-    kind = find_kind(io->fd);
     /* Files are not remembered: they are opened and closed by anybody, and where a pipe was taken for one the worker
      * would be held up. */
     if (kind > TH_KIND_UNKNOWN && kind != TH_KIND_FILE)
@@ -95,18 +93,9 @@ static ssize_t transfer_in_thread(int fd, enum th_direction direction, th_trial 
     }
 }
 
-/* Whether the calling task's scopes let it go on: 0 or -errno. */
-static int look_at_scopes(void)
+static ssize_t try_until_done(struct th_task *self, struct th_io *io, th_trial *trial, void *args)
 {
-    struct th_waiter waiter;
-    int code = th_await_begin(&waiter);
-    if (code == 0)
-        th_await_abandon(&waiter);
-    return code;
-}
-
-static ssize_t try_until_done(struct th_io *io, th_trial *trial, void *args)
-{
+    uint32_t ends;
     ssize_t result;
     for (;;) {
         io->seen = th_descriptor_events(io->descriptor, io->direction);
@@ -115,7 +104,7 @@ static ssize_t try_until_done(struct th_io *io, th_trial *trial, void *args)
         if (result == -EAGAIN)
             code = th_descriptor_wait(io->descriptor, io->fd, io->direction, io->seen);
         else if (result == -EINTR)
-            code = look_at_scopes();
+            code = th_scope_check(self, &ends);
         else
             return result;
         if (code < 0)
@@ -125,19 +114,21 @@ static ssize_t try_until_done(struct th_io *io, th_trial *trial, void *args)
 
 ssize_t th_transfer(int fd, enum th_direction direction, th_trial *trial, void *args)
 {
-    if (th_task_self() == NULL)
+    struct th_task *self = th_task_self();
+    uint32_t ends;
+    if (self == NULL)
         return transfer_in_thread(fd, direction, trial, args);
     th_point();
-    int code = look_at_scopes();
+    int code = th_scope_check(self, &ends);
     struct th_io io = {.fd = fd, .direction = direction};
     if (code == 0)
         code = th_descriptor_acquire(fd, &io.descriptor);
     if (code < 0)
         return code;
-    ssize_t result = try_until_done(&io, trial, args);
+    ssize_t result = try_until_done(self, &io, trial, args);
     if (TH_UNLIKELY(result == 0 || result == -EPIPE) && th_sim_is_on())
         result = th_sim_end_of(fd, result);
-    th_descriptor_release(io.descriptor, fd);
+    (void)th_descriptor_release(io.descriptor, fd);
     th_point();
     return result;
 }

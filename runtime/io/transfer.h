@@ -28,8 +28,15 @@ typedef ssize_t th_trial(const struct th_io *io, void *args);
 /* Tries until it is done: the trial's result; -EBADF (closed meanwhile), -ECANCELED, -ETIMEDOUT. May switch. */
 ssize_t th_transfer(int fd, enum th_direction direction, th_trial *trial, void *args);
 
+int th_io_find_kind(const struct th_io *io);
+
 /* What kind of file it is; asks the kernel where that is not known yet. Negative: -errno. */
-int th_io_kind(const struct th_io *io);
+TH_INLINE int th_io_kind(const struct th_io *io)
+{
+    uint32_t kind = io->descriptor != NULL ? th_atomic32_load_relaxed(&io->descriptor->kind) : TH_KIND_UNKNOWN;
+    return TH_LIKELY(kind != TH_KIND_UNKNOWN) ? (int)kind : th_io_find_kind(io);
+}
+
 /* It is not what it was taken for: -EINTR, for another trial. */
 ssize_t th_io_mistook(const struct th_io *io, enum th_kind kind);
 

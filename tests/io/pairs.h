@@ -57,13 +57,13 @@ TH_UNUSED static void close_pair(const struct pair *pair)
 /* Until so many tasks wait for a file descriptor. */
 TH_UNUSED static void wait_for_waiters(int fd, uint32_t count)
 {
-    struct th_descriptor *descriptor;
+    struct th_descriptor *descriptor = NULL;
     CHECK_EQ(th_descriptor_acquire(fd, &descriptor), 0);
     while (th_atomic32_load_relaxed(&descriptor->waits) < count) {
         thrum_yield();
         sched_yield();
     }
-    th_descriptor_release(descriptor, fd);
+    (void)th_descriptor_release(descriptor, fd);
 }
 
 TH_UNUSED static char *random_bytes(size_t bytes)

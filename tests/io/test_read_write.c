@@ -88,11 +88,11 @@ TEST(what_was_written_before_the_end_is_read_first)
 
 static int wait_for_the_end(const struct pair *pair)
 {
-    struct th_descriptor *descriptor;
+    struct th_descriptor *descriptor = NULL;
     CHECK_EQ(th_descriptor_acquire(pair->fds[0], &descriptor), 0);
     while ((th_descriptor_events(descriptor, TH_READING) & TH_EVENT_HUNG) == 0)
         thrum_yield();
-    th_descriptor_release(descriptor, pair->fds[0]);
+    (void)th_descriptor_release(descriptor, pair->fds[0]);
     return 0;
 }
 

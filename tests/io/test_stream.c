@@ -3,20 +3,19 @@
 
 #include <thrum/stream.h>
 
+#include <sys/mman.h>
+
 struct ends {
     thrum_stream *a, *b;
 };
 
+/* What is written to a comes out of b; of sockets the other way too. */
 static struct ends open_ends(int kind, const thrum_stream_options *options)
 {
     struct ends ends;
-    struct pair pair = {0};
-    if (kind == PAIR_TCP)
-        tcp_pair(pair.fds);
-    else
-        CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.fds), 0);
-    CHECK_EQ(thrum_stream_open(&ends.a, pair.fds[0], options), 0);
-    CHECK_EQ(thrum_stream_open(&ends.b, pair.fds[1], options), 0);
+    struct pair pair = open_pair(kind);
+    CHECK_EQ(thrum_stream_open(&ends.a, pair.fds[1], options), 0);
+    CHECK_EQ(thrum_stream_open(&ends.b, pair.fds[0], options), 0);
     return ends;
 }
 
@@ -141,37 +140,113 @@ static int send_plenty(void *arg)
     return 0;
 }
 
-static int passes_on(void *arg)
+static int send_plenty_and_close(void *arg)
 {
-    struct ends *ends = arg;
-    CHECK_EQ(thrum_stream_copy(ends->b, ends->a), PLENTY);
-    CHECK_EQ(thrum_stream_finish(ends->b), 0);
+    struct sent *sent = arg;
+    CHECK_EQ(send_plenty(sent), 0);
+    CHECK_EQ(thrum_stream_close(sent->stream), 0);
     return 0;
 }
 
-static int moves_plenty(void *arg)
+/* What is read ahead before the copy begins, and the rest. */
+static int passes_on(void *arg)
 {
-    struct ends in = open_ends(PAIR_TCP, NULL), out = open_ends(PAIR_UNIX, NULL), across = {in.b, out.a};
-    struct sent sent = {.stream = in.a, .bytes = random_bytes(PLENTY)};
+    struct ends *ends = arg;
+    const char *at;
+    CHECK_GE(thrum_stream_peek(ends->a, 3, &at), 3);
+    CHECK_EQ(thrum_stream_copy(ends->b, ends->a), PLENTY);
+    CHECK_EQ(thrum_stream_close(ends->a), 0);
+    CHECK_EQ(thrum_stream_close(ends->b), 0);
+    return 0;
+}
+
+static void moves_plenty(int first, int second, char *bytes)
+{
+    struct ends in = open_ends(first, NULL), out = open_ends(second, NULL), across = {in.b, out.a};
+    struct sent sent = {.stream = in.a, .bytes = bytes};
     thrum_group group = THRUM_GROUP_INIT;
     char *to = malloc(PLENTY), byte;
-    (void)arg;
-    CHECK_EQ(thrum_spawn(&group, send_plenty, &sent), 0);
+    CHECK_EQ(thrum_spawn(&group, send_plenty_and_close, &sent), 0);
     CHECK_EQ(thrum_spawn(&group, passes_on, &across), 0);
     CHECK_EQ(thrum_stream_read_exactly(out.b, to, PLENTY), PLENTY);
     CHECK_EQ(thrum_stream_read(out.b, &byte, 1), 0);
-    CHECK_EQ(memcmp(to, sent.bytes, PLENTY), 0);
+    CHECK_EQ(memcmp(to, bytes, PLENTY), 0);
     CHECK_EQ(thrum_group_wait(&group), 0);
-    close_ends(&in);
-    close_ends(&out);
+    CHECK_EQ(thrum_stream_close(out.b), 0);
     free(to);
-    free(sent.bytes);
+}
+
+static int moves_plenty_between_sockets(void *bytes)
+{
+    moves_plenty(PAIR_TCP, PAIR_UNIX, bytes);
     return 0;
 }
 
 TEST(every_byte_goes_through_a_copy_of_two_streams)
 {
-    run_on_each_count(moves_plenty);
+    char *bytes = random_bytes(PLENTY);
+    FOR_EACH_WORKER_COUNT(workers)
+    run_on(workers, moves_plenty_between_sockets, bytes);
+    free(bytes);
+}
+
+static int moves_plenty_from_and_to_pipes(void *bytes)
+{
+    moves_plenty(PAIR_PIPE, PAIR_TCP, bytes);
+    moves_plenty(PAIR_UNIX, PAIR_PIPE, bytes);
+    moves_plenty(PAIR_PIPE, PAIR_PIPE, bytes);
+    return 0;
+}
+
+TEST(every_byte_goes_through_a_copy_from_and_to_pipes)
+{
+    char *bytes = random_bytes(PLENTY);
+    run_on(2, moves_plenty_from_and_to_pipes, bytes);
+    free(bytes);
+}
+
+/* Interrupted, a little at a time, refused from the first or a later one on, and without a pipe between. */
+TEST(a_copy_of_two_streams_outlives_failures_of_splice)
+{
+    static const char *const plans[] = {"splice:%50:EINTR,poll:%50:EINTR", "splice:1x500:short=7", "splice:*:EINVAL",
+                                        "splice:5+:EINVAL", "pipe:*:EMFILE"};
+    char *bytes = random_bytes(PLENTY);
+    for (size_t i = 0; i < TH_COUNT_OF(plans); i++) {
+        CHECK_EQ(th_fault_plan(plans[i]), 0);
+        run_on(2, moves_plenty_between_sockets, bytes);
+        CHECK_EQ(th_fault_plan(NULL), 0);
+    }
+    free(bytes);
+}
+
+static int copies_files(void *arg)
+{
+    enum { BYTES = 300000 };
+    char *bytes = random_bytes(BYTES), *to = malloc(BYTES);
+    int source = memfd_create("source", MFD_CLOEXEC), target = memfd_create("target", MFD_CLOEXEC);
+    thrum_stream *in, *out;
+    (void)arg;
+    CHECK_EQ(thrum_write_all(source, bytes, BYTES), BYTES);
+    CHECK_EQ(lseek(source, 0, SEEK_SET), 0);
+    /* No splice goes there. */
+    CHECK_EQ(fcntl(target, F_SETFL, O_APPEND), 0);
+    CHECK_EQ(thrum_stream_open(&in, source, NULL), 0);
+    CHECK_EQ(thrum_stream_open(&out, target, &(thrum_stream_options){.keep_open = true}), 0);
+    CHECK_EQ(thrum_stream_copy(out, in), BYTES);
+    CHECK_EQ(thrum_stream_close(in), 0);
+    CHECK_EQ(thrum_stream_close(out), 0);
+    CHECK_EQ(lseek(target, 0, SEEK_SET), 0);
+    CHECK_EQ(thrum_read_full(target, to, BYTES), BYTES);
+    CHECK_EQ(memcmp(to, bytes, BYTES), 0);
+    CHECK_EQ(thrum_close(target), 0);
+    free(bytes);
+    free(to);
+    return 0;
+}
+
+TEST(what_cannot_be_spliced_is_copied)
+{
+    run_on(1, copies_files, NULL);
 }
 
 static int a_writer_is_held_back(void *arg)
@@ -279,4 +354,49 @@ static int read_a_line_in_time(void *arg)
 TEST(half_a_line_is_there_after_the_deadline)
 {
     run_on_each_count(read_a_line_in_time);
+}
+
+static int copies_the_rest(void *arg)
+{
+    struct ends *across = arg;
+    CHECK_GE(thrum_stream_copy(across->b, across->a), 1);
+    CHECK_EQ(thrum_stream_finish(across->b), 0);
+    return 0;
+}
+
+/* The source always has more and the target is full: each time the copy is ended, bytes are between. */
+static int copies_piece_by_piece(void *arg)
+{
+    struct ends in = open_ends(PAIR_TCP, NULL), out = open_ends(PAIR_UNIX, NULL), across = {in.b, out.a};
+    struct sent sent = {.stream = in.a, .bytes = random_bytes(PLENTY)};
+    thrum_group group = THRUM_GROUP_INIT;
+    char *to = malloc(PLENTY);
+    ssize_t length = 0;
+    const char *at;
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, send_plenty, &sent), 0);
+    CHECK_GE(thrum_stream_peek(across.a, 1000, &at), 1000);
+    for (size_t piece = 5000; piece < 100000; piece += 7919) {
+        THRUM_TIMEOUT(THRUM_MS(1))
+        CHECK_EQ(thrum_stream_copy(across.b, across.a), -ETIMEDOUT);
+        /* On a busy machine the time can be over before anything was moved. */
+        ssize_t got = -EAGAIN;
+        THRUM_TIMEOUT(THRUM_MS(1))
+        got = thrum_stream_read(out.b, to + length, piece);
+        length += got > 0 ? got : 0;
+    }
+    CHECK_EQ(thrum_spawn(&group, copies_the_rest, &across), 0);
+    CHECK_EQ(thrum_stream_read_exactly(out.b, to + length, PLENTY - (size_t)length), PLENTY - length);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(memcmp(to, sent.bytes, PLENTY), 0);
+    close_ends(&in);
+    close_ends(&out);
+    free(to);
+    free(sent.bytes);
+    return 0;
+}
+
+TEST(a_copy_that_is_ended_in_the_middle_goes_on_without_a_gap)
+{
+    run_on_each_count(copies_piece_by_piece);
 }

@@ -141,7 +141,7 @@ int th_await(struct th_waiter *waiter, int64_t until)
 /* How much, or -EBADF. */
 static int read_some(bool knows_drained)
 {
-    struct th_descriptor *descriptor;
+    struct th_descriptor *descriptor = NULL;
     int code = th_descriptor_acquire(FD, &descriptor);
     if (code < 0)
         return code;
@@ -159,7 +159,7 @@ static int read_some(bool knows_drained)
             break;
     }
     in_call--;
-    th_descriptor_release(descriptor, FD);
+    (void)th_descriptor_release(descriptor, FD);
     return code;
 }
 
@@ -243,9 +243,9 @@ static void close_once(void *arg)
 
 static void set_up_open(void)
 {
-    struct th_descriptor *descriptor;
+    struct th_descriptor *descriptor = NULL;
     MODEL_CHECK_EQ(th_descriptor_acquire(FD, &descriptor), 0);
-    th_descriptor_release(descriptor, FD);
+    (void)th_descriptor_release(descriptor, FD);
 }
 
 static struct th_descriptor *used;
@@ -255,7 +255,7 @@ static void use(void *arg)
 {
     (void)arg;
     worked++;
-    th_descriptor_release(used, FD);
+    (void)th_descriptor_release(used, FD);
 }
 
 static void close_behind(void *arg)
@@ -273,7 +273,7 @@ MODEL(a_close_reaches_who_is_about_to_wait, .preemptions = 2, .stale = 2, .leaks
     int code = th_descriptor_wait(used, FD, TH_READING, th_descriptor_events(used, TH_READING));
     MODEL_CHECK_EQ(code, -EBADF);
     MODEL_CHECK((th_atomic32_load_relaxed(&file) & CLOSED) == 0);
-    th_descriptor_release(used, FD);
+    (void)th_descriptor_release(used, FD);
     th_model_join_all();
     MODEL_CHECK((th_atomic32_load_relaxed(&file) & CLOSED) != 0);
 }
@@ -288,7 +288,7 @@ MODEL(of_two_closes_one_counts, .preemptions = 2, .stale = 1, .leaks = true)
     th_model_join_all();
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&closed), 1);
     MODEL_CHECK((th_atomic32_load_relaxed(&file) & CLOSED) == 0);
-    th_descriptor_release(used, FD);
+    (void)th_descriptor_release(used, FD);
     MODEL_CHECK((th_atomic32_load_relaxed(&file) & CLOSED) != 0);
 }
 
@@ -302,7 +302,7 @@ MODEL(the_number_is_closed_behind_every_call, .preemptions = 2, .leaks = true)
     th_model_thread(use, NULL);
     th_model_thread(close_behind, NULL);
     in_call = 0;
-    th_descriptor_release(used, FD);
+    (void)th_descriptor_release(used, FD);
     th_model_join_all();
     MODEL_CHECK((th_atomic32_load_relaxed(&file) & CLOSED) != 0);
     MODEL_CHECK_EQ(worked, 1);
@@ -326,12 +326,12 @@ static uint32_t next_opened(uint32_t before, uint32_t arg)
 
 MODEL(an_event_of_an_earlier_owner_wakes_nobody, .preemptions = 2, .stale = 2, .leaks = true)
 {
-    struct th_descriptor *descriptor;
+    struct th_descriptor *descriptor = NULL;
     set_up_open();
     MODEL_CHECK_EQ(th_descriptor_acquire(FD, &descriptor), 0);
     (void)change(next_add, descriptor->generation);
     (void)change(next_write, 1);
-    th_descriptor_release(descriptor, FD);
+    (void)th_descriptor_release(descriptor, FD);
     th_model_thread(look_once, NULL);
     MODEL_CHECK_EQ(th_descriptor_close(FD), 0);
     (void)change(next_opened, 0);
@@ -340,7 +340,7 @@ MODEL(an_event_of_an_earlier_owner_wakes_nobody, .preemptions = 2, .stale = 2, .
     uint32_t seen = th_descriptor_events(descriptor, TH_READING);
     th_model_join_all();
     MODEL_CHECK_EQ(th_descriptor_events(descriptor, TH_READING), seen);
-    th_descriptor_release(descriptor, FD);
+    (void)th_descriptor_release(descriptor, FD);
 }
 
 /* Two threads meet a number that nobody has used before. */
@@ -352,12 +352,12 @@ static void use_for_the_first_time(void *arg)
 
 MODEL(a_record_is_made_once, .preemptions = 2, .leaks = true)
 {
-    struct th_descriptor *descriptor;
+    struct th_descriptor *descriptor = NULL;
     th_model_thread(use_for_the_first_time, NULL);
     MODEL_CHECK_EQ(th_descriptor_acquire(FD, &descriptor), 0);
     th_model_join_all();
     MODEL_CHECK_EQ(th_atomic32_load_relaxed(&descriptor->users), TH_USER);
-    th_descriptor_release(descriptor, FD);
+    (void)th_descriptor_release(descriptor, FD);
 }
 
 MODEL_SURVIVES("[IO1]",
