@@ -1,9 +1,11 @@
 #include "base/fault.h"
 
+#include "base/mutant.h"
 #include "base/panic.h"
 #include "base/random.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +20,10 @@ struct rule {
     size_t short_bytes; /* with code 0 */
 };
 
-/* Rules are written while no other thread is in a seam: at start, or by a test between its phases. */
+/* Written while there are none and nobody looks at them. */
 static struct rule rules[RULES_MAX];
 th_atomic32 th_fault_rules;
+static th_atomic32 lookers;
 static th_atomic64 calls[TH_SYS_COUNT];
 static th_atomic64 hits[TH_SYS_COUNT];
 /* Of a plan with a seed. */
@@ -135,9 +138,18 @@ static bool parse_rule(const char *text, struct rule *rule)
     return what != NULL && parse_when(when + 1, rule) && parse_what(what + 1, rule);
 }
 
-static int set_plan(const char *plan)
+/* No rules, and nobody who still looks at those that were. */
+static void withdraw(void)
 {
-    th_atomic32_store_relaxed(&th_fault_rules, 0);
+    th_atomic32_store_seqcst(&th_fault_rules, 0);                                   /* [X2] */
+    while (th_atomic32_load_seqcst(&lookers) != 0 && !TH_MUTANT(plan_over_lookers)) /* [X2] */
+        th_sys_thread_yield();
+}
+
+static int set_plan(const char *plan, uint64_t seed)
+{
+    withdraw();
+    plan_seed = seed;
     for (int i = 0; i < TH_SYS_COUNT; i++) {
         th_atomic64_store_relaxed(&calls[i], 0);
         th_atomic64_store_relaxed(&hits[i], 0);
@@ -162,15 +174,13 @@ static int set_plan(const char *plan)
 int th_fault_plan(const char *plan)
 {
     th_atomic64_store_relaxed(&plan_thread, 0);
-    plan_seed = 0;
-    return set_plan(plan);
+    return set_plan(plan, 0);
 }
 
 int th_fault_plan_seeded(const char *plan, uint64_t seed)
 {
-    plan_seed = seed;
     th_atomic64_store_relaxed(&plan_thread, th_sys_thread_self());
-    return set_plan(plan);
+    return set_plan(plan, seed);
 }
 
 void th_fault_hold(void)
@@ -217,13 +227,10 @@ static int apply(const struct rule *rule, size_t *bytes)
     return rule->code;
 }
 
-int th_fault_check(enum th_sys_call call, size_t *bytes)
+static int look(enum th_sys_call call, size_t *bytes)
 {
-    uint64_t thread = th_atomic64_load_relaxed(&plan_thread);
-    if (thread != 0 && (thread != th_sys_thread_self() || is_held))
-        return 0;
     uint64_t nth = th_atomic64_add_relaxed(&calls[call], 1) + 1;
-    uint32_t count = th_atomic32_load_acquire(&th_fault_rules); /* [X1] */
+    uint32_t count = th_atomic32_load_seqcst(&th_fault_rules); /* [X1] [X2] */
     for (uint32_t i = 0; i < count; i++) {
         const struct rule *rule = &rules[i];
         if (rule->call == call && nth >= rule->first && nth <= rule->last && is_drawn(rule, nth))
@@ -232,10 +239,28 @@ int th_fault_check(enum th_sys_call call, size_t *bytes)
     return 0;
 }
 
+int th_fault_check(enum th_sys_call call, size_t *bytes)
+{
+    uint64_t thread = th_atomic64_load_relaxed(&plan_thread);
+    if (thread != 0 && (thread != th_sys_thread_self() || is_held))
+        return 0;
+    (void)th_atomic32_add_seqcst(&lookers, 1); /* [X2] */
+    int code = look(call, bytes);
+    (void)th_atomic32_sub_release(&lookers, 1); /* [X2] */
+    return code;
+}
+
 #if defined(TH_FAULTS)
+/* Of other threads, which a fork leaves behind. */
+static void forget_lookers(void)
+{
+    th_atomic32_store_relaxed(&lookers, 0);
+}
+
 /* The environment's plan, before anything of the runtime runs. */
 __attribute__((constructor)) static void plan_from_environment(void)
 {
+    (void)pthread_atfork(NULL, NULL, forget_lookers);
     const char *plan = getenv("THRUM_FAULTS");
     if (plan != NULL && th_fault_plan(plan) < 0)
         exit(2);

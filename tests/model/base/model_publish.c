@@ -75,5 +75,21 @@ MODEL(a_plan_of_faults_is_whole, .modes = ALL, .preemptions = 3)
     MODEL_CHECK_EQ(th_fault_check(TH_SYS_read, NULL), -EINTR);
 }
 
+static void plan_anew(void *arg)
+{
+    (void)arg;
+    MODEL_CHECK_EQ(th_fault_plan("read:1+:EIO"), 0);
+}
+
+MODEL(a_plan_of_faults_takes_the_place_of_another, .modes = ALL, .preemptions = 3)
+{
+    MODEL_CHECK_EQ(th_fault_plan("read:1+:EINTR"), 0);
+    th_model_thread(plan_anew, NULL);
+    int code = th_fault_check(TH_SYS_read, NULL);
+    MODEL_CHECK(code == 0 || code == -EINTR || code == -EIO);
+    th_model_join_all();
+    MODEL_CHECK_EQ(th_fault_check(TH_SYS_read, NULL), -EIO);
+}
+
 MODEL_SURVIVES("[L1]", "one thread alone opens the arena; see model_lock")
 MODEL_SURVIVES("th_stack_close#1", "who ran in the arena has ended before it closes")
