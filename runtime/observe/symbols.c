@@ -12,7 +12,10 @@ enum { SYMBOLS_AT_ONCE = 16 };
 
 static void keep_name(struct th_symbol *symbol, const char *name)
 {
-    size_t length = strnlen(name, TH_SYMBOL_NAME_BYTES - 1);
+    /* As it was written: compilers call clones, and what several files name alike, `name.constprop.0` and so on. */
+    size_t length = strcspn(name, ".");
+    if (length >= TH_SYMBOL_NAME_BYTES)
+        length = TH_SYMBOL_NAME_BYTES - 1;
     memcpy(symbol->name, name, length);
     symbol->name[length] = '\0';
 }
