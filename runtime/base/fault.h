@@ -13,8 +13,8 @@
  *     mmap:1:ENOMEM,close:*:EIO   several rules; `*` is every call
  *
  * [X1] release th_fault_rules -> acquire th_fault_rules: the rules below the count are filled.
- * [X2] seq-cst lookers, before the look at th_fault_rules -> seq-cst th_fault_rules = 0, before the look at lookers: either
- *      who looks finds no rules, or who writes them waits. Release lookers -> acquire lookers: he has looked.
+ * [X2] seq-cst lookers, before the look at th_fault_rules -> seq-cst th_fault_rules = 0, before the look at lookers:
+ *      either who looks finds no rules, or who writes them waits. Release lookers -> acquire lookers: he has looked.
  *
  * Counting starts when the plan is set. Any thread may call; the counts are atomic. With a seed other threads than the
  * one that set the plan are let alone: what they do is not the run's.
