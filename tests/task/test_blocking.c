@@ -81,24 +81,25 @@ static int cancel_in_the_queue(void *arg)
     return 0;
 }
 
-static void with_few_threads(thrum_fn main_task)
+static void with_few_threads(void *arg)
 {
+    thrum_fn *main_task = arg;
     CHECK_EQ(setenv("THRUM_MAX_THREADS", "32", 1), 0);
-    run_on_each_count(main_task);
+    run_on_each_count(*main_task);
 }
 
-static void cancel_with_few_threads(void *arg)
+/* In a process of its own, for the variable's sake. */
+static void run_with_few_threads(thrum_fn main_task)
 {
-    (void)arg;
-    with_few_threads(cancel_in_the_queue);
+    static struct kit_outcome outcome;
+    kit_in_child(with_few_threads, &main_task, &outcome);
+    if (outcome.exit_code != 0)
+        FAIL("%d %s", outcome.signo, outcome.errors);
 }
 
 TEST(a_blocking_call_is_cancelled_before_it_begins_and_waited_for_after)
 {
-    static struct kit_outcome outcome;
-    kit_in_child(cancel_with_few_threads, NULL, &outcome);
-    if (outcome.exit_code != 0)
-        FAIL("%d %s", outcome.signo, outcome.errors);
+    run_with_few_threads(cancel_in_the_queue);
 }
 
 /* ---- In order ---- */
@@ -159,16 +160,7 @@ static int wait_in_order(void *arg)
     return 0;
 }
 
-static void order_with_few_threads(void *arg)
-{
-    (void)arg;
-    with_few_threads(wait_in_order);
-}
-
 TEST(calls_that_wait_for_a_thread_begin_in_the_order_in_which_they_came)
 {
-    static struct kit_outcome outcome;
-    kit_in_child(order_with_few_threads, NULL, &outcome);
-    if (outcome.exit_code != 0)
-        FAIL("%d %s", outcome.signo, outcome.errors);
+    run_with_few_threads(wait_in_order);
 }

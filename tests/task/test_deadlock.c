@@ -203,16 +203,22 @@ static int begin_to_block(void *arg)
     return thrum_group_wait(&group);
 }
 
-TEST(a_deadlock_is_told_when_the_last_task_to_wait_had_blocked)
+/* On each count of workers. */
+static void check_it_is_told(thrum_fn main_task)
 {
     skip_where_others_run();
     FOR_EACH_WORKER_COUNT(workers)
     {
         struct kit_outcome outcome;
-        run_in_child(begin_to_block, workers, -EDEADLK, &outcome);
+        run_in_child(main_task, workers, -EDEADLK, &outcome);
         CHECK_STR_HAS(outcome.errors, "deadlock: all tasks wait");
         CHECK_EQ(outcome.exit_code, 0);
     }
+}
+
+TEST(a_deadlock_is_told_when_the_last_task_to_wait_had_blocked)
+{
+    check_it_is_told(begin_to_block);
 }
 
 static void *pass_by(void *arg)
@@ -230,14 +236,7 @@ static int wait_for_never_beside_a_thread(void *arg)
 
 TEST(a_deadlock_is_told_when_the_last_thread_that_is_not_the_runtimes_has_ended)
 {
-    skip_where_others_run();
-    FOR_EACH_WORKER_COUNT(workers)
-    {
-        struct kit_outcome outcome;
-        run_in_child(wait_for_never_beside_a_thread, workers, -EDEADLK, &outcome);
-        CHECK_STR_HAS(outcome.errors, "deadlock: all tasks wait");
-        CHECK_EQ(outcome.exit_code, 0);
-    }
+    check_it_is_told(wait_for_never_beside_a_thread);
 }
 
 static int block_and_set(void *arg)
