@@ -86,6 +86,9 @@ void th_task_execute(struct th_worker *worker, struct th_task *task);
 /* Runs a fresh task of this worker on the calling task's stack, whose task must wait for it anyway. */
 void th_task_run_in_place(struct th_fiber *self, struct th_task *task);
 
+/* The function of the main task, which calls the program's: for reports, where it is told from others. */
+int th_run_main(void *arg);
+
 /* A child of the group has ended elsewhere than in its opener's wait; the child's record may be gone. */
 void th_task_tell_group(struct thrum_group *group);
 
