@@ -25,6 +25,7 @@
 
 #include <thrum/task.h>
 
+#include "base/probe.h"
 #include "sched/idle.h"
 #include "sched/park.h"
 #include "task/await.h"
@@ -44,6 +45,7 @@ TH_INLINE void th_task_fill(struct th_task *task, struct thrum_runtime *runtime,
     task->locals = NULL;
     th_atomic32_store_relaxed(&task->cancel, 0);
     task->runtime = runtime;
+    TH_PROBE2(spawn, id, fn);
 }
 
 /* Takes the next block of numbers. */

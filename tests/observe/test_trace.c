@@ -123,11 +123,11 @@ static int yield_often(void *arg)
 
 static int last_words(void *arg)
 {
-    int64_t often = KEPT_OF_ALL;
+    int64_t often[] = {KEPT_OF_ALL / 2, KEPT_OF_ALL / 2};
     (void)arg;
     thrum_group group = THRUM_GROUP_INIT;
-    CHECK_EQ(thrum_spawn(&group, yield_often, &often), 0);
-    CHECK_EQ(thrum_spawn(&group, yield_often, &often), 0);
+    CHECK_EQ(thrum_spawn(&group, yield_often, &often[0]), 0);
+    CHECK_EQ(thrum_spawn(&group, yield_often, &often[1]), 0);
     CHECK_EQ(thrum_group_wait(&group), 0);
     CHECK_EQ(thrum_spawn(&group, return_zero, NULL), 0);
     CHECK_EQ(thrum_group_wait(&group), 0);
