@@ -171,8 +171,7 @@ static int answer_lines(struct client *client)
 
 static void hear(struct client *client)
 {
-    ssize_t got =
-        th_sys_recv(client->fd, client->line + client->length, LINE_BYTES - client->length, MSG_DONTWAIT);
+    ssize_t got = th_sys_recv(client->fd, client->line + client->length, LINE_BYTES - client->length, MSG_DONTWAIT);
     if (got == -EINTR || got == -EAGAIN)
         return;
     if (got > 0)

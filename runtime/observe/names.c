@@ -5,10 +5,9 @@
 
 #include <string.h>
 
-const char *const th_state_names[] = {[TH_TASK_FRESH] = "fresh",     [TH_TASK_RUNNING] = "running",
-                                      [TH_TASK_READY] = "ready",     [TH_TASK_PARKED] = "parked",
-                                      [TH_TASK_BENEATH] = "under",   [TH_TASK_MOVING] = "moving",
-                                      [TH_TASK_OVER] = "over"};
+const char *const th_state_names[] = {
+    [TH_TASK_FRESH] = "fresh",   [TH_TASK_RUNNING] = "running", [TH_TASK_READY] = "ready", [TH_TASK_PARKED] = "parked",
+    [TH_TASK_BENEATH] = "under", [TH_TASK_MOVING] = "moving",   [TH_TASK_OVER] = "over"};
 
 const char *const th_permit_names[] = {[TH_PERMIT_NONE] = "without a permit",
                                        [TH_PERMIT_BUSY] = "busy",

@@ -100,12 +100,12 @@ static void write_waits(FILE *to, const struct th_snapshot *now, const struct th
     const struct th_top_stats *stats = &now->stats;
     unsigned long p50 = before != NULL ? th_snapshot_latency(now, before, 50) : 0;
     unsigned long p99 = before != NULL ? th_snapshot_latency(now, before, 99) : 0;
-    fprintf(to, "queues: %u ready, %u fresh, %lu aside, %lu for that; woken to run: %s, p99 %s\n",
-            sum.ready, sum.fresh, stats->aside, stats->waiting_aside, at_most(p50, half), at_most(p99, most));
+    fprintf(to, "queues: %u ready, %u fresh, %lu aside, %lu for that; woken to run: %s, p99 %s\n", sum.ready, sum.fresh,
+            stats->aside, stats->waiting_aside, at_most(p50, half), at_most(p99, most));
     fprintf(to, "threads: %lu, %lu spare; stalls: %lu, %s a second; stacks: %lu of %lu KiB\n", stats->threads,
             stats->spares, stats->stalls,
-            rate(stats->stalls, before != NULL ? before->stats.stalls : 0, span_of(now, before), stalls),
-            stats->stacks, stats->stack_bytes >> 10);
+            rate(stats->stalls, before != NULL ? before->stats.stalls : 0, span_of(now, before), stalls), stats->stacks,
+            stats->stack_bytes >> 10);
 }
 
 char *th_page_head(const struct th_link *link, const struct th_snapshot *now, const struct th_snapshot *before)

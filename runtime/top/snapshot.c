@@ -5,8 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-static const char worker_heads[] = "runtime\tindex\tdoes\tthread\tready\tfresh\tdispatches\tsteals\tstolen\tparks\twakes"
-                                   "\tpolls\tsleeps";
+static const char worker_heads[] =
+    "runtime\tindex\tdoes\tthread\tready\tfresh\tdispatches\tsteals\tstolen\tparks\twakes"
+    "\tpolls\tsleeps";
 static const char task_heads[] = "runtime\tid\tparent\tstate\tworker\twaits_for\towner\tsince_us\tname";
 
 enum { WORKER_COLUMNS = 13, TASK_COLUMNS = 9 };

@@ -101,9 +101,10 @@ static void stop_for_a_while(void)
 static const struct {
     const char *bytes;
     int key;
-} sequences[] = {{"\033[A", TH_KEY_UP},       {"\033[B", TH_KEY_DOWN},  {"\033OA", TH_KEY_UP},     {"\033OB", TH_KEY_DOWN},
-                 {"\033[5~", TH_KEY_PAGE_UP}, {"\033[6~", TH_KEY_PAGE_DOWN}, {"\033[H", TH_KEY_HOME},  {"\033[F", TH_KEY_END},
-                 {"\033[1~", TH_KEY_HOME},    {"\033[4~", TH_KEY_END}};
+} sequences[] = {{"\033[A", TH_KEY_UP},   {"\033[B", TH_KEY_DOWN},     {"\033OA", TH_KEY_UP},
+                 {"\033OB", TH_KEY_DOWN}, {"\033[5~", TH_KEY_PAGE_UP}, {"\033[6~", TH_KEY_PAGE_DOWN},
+                 {"\033[H", TH_KEY_HOME}, {"\033[F", TH_KEY_END},      {"\033[1~", TH_KEY_HOME},
+                 {"\033[4~", TH_KEY_END}};
 
 /* What was typed and is not yet taken. */
 static char typed[64];

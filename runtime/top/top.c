@@ -29,11 +29,13 @@ static const char usage[] =
     "Keys: q quits, p pauses, d writes a dump and t a trace into a file here, h explains; arrows, page up and down,\n"
     "home and end move. The result is 0, 1 if the program cannot be asked, 2 for a wrong command.\n"
     "\n"
-    "The page has, from its top: tasks by state; what all workers did in a second; queues, and how long a task that was\n"
+    "The page has, from its top: tasks by state; what all workers did in a second; queues, and how long a task that "
+    "was\n"
     "made ready waited until it ran, at most, half of them and 99 of 100; threads and stalls (workers that were\n"
     "replaced because their task blocked or computed for long). Workers are numbered RUNTIME.INDEX.\n"
     "\n"
-    "Without thrum-top: `printf 'tasks\\n' | socat - UNIX:PATH`, and so stats, workers, dump, dump json, trace, help.\n";
+    "Without thrum-top: `printf 'tasks\\n' | socat - UNIX:PATH`, and so stats, workers, dump, dump json, trace, "
+    "help.\n";
 
 static const char help[] = "\n"
                            "\1Keys\n"
