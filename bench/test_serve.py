@@ -143,6 +143,13 @@ class ShortRun(unittest.TestCase):
         self.assertLessEqual(run['p99_us'], run['max_us'])
         self.assertGreaterEqual(run['cpu_s'], 0)
 
+    def test_a_file_is_asked_for_and_counted_in_parts(self):
+        scenario = services.Scenario('short_file', '', ('--light', '2', '--file', str(1 << 20)), (), asks='file')
+        run, failure = services.run_once(services.SERVICES['threads'], scenario, 1, (0.3, 0.1))
+        self.assertIsNone(failure)
+        self.assertGreater(run['light_per_s'], 0)
+        self.assertGreater(run['cpu_us_per_light'], 0)
+
     def test_a_server_that_does_not_start_is_a_failure(self):
         broken = services.Service('broken', '', ('/bin/false',))
         self.assertEqual(services.run_once(broken, services.SCENARIOS['light'], 1, (0.1, 0.1)),

@@ -30,10 +30,12 @@ class Service:
     title: str
     command: tuple = ()     # {port} and {workers} are filled in
     echo: tuple = ()        # the same as an echo server
+    file: tuple = ()        # the same as a server of one file, {path}
     recipe: str = ''        # for bench/peers/build
     is_single: bool = False  # one loop on one core, whatever is asked for
     needs: str = ''         # a Python module
     tool: str = ''          # a command
+    ends_on: int = signal.SIGKILL   # with the processes that it has started
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ class Scenario:
     title: str
     load: tuple
     metrics: tuple          # what is compared, the principal one first
-    is_echo: bool = False
+    asks: str = 'command'   # which of a service's servers
     tool: str = ''          # another load generator than ours
 
 
 SERVICES = {s.name: s for s in (
     Service(OURS, 'thrum, naive handlers', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}'),
-            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '{workers}')),
+            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '{workers}'),
+            (BENCH / 'file_thrum', '127.0.0.1:{port}', '{workers}', '{path}')),
     Service(ONE, 'thrum on one core', (SAMPLES / 'mixed_http', '127.0.0.1:{port}', '1'),
-            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '1'), is_single=True),
+            (BENCH / 'echo_thrum', '127.0.0.1:{port}', '1'),
+            (BENCH / 'file_thrum', '127.0.0.1:{port}', '1', '{path}'), is_single=True),
     Service(HELD, 'thrum, stuck workers left alone',
             (Path('/usr/bin/env'), 'THRUM_SLICE_US=0', SAMPLES / 'mixed_http', '127.0.0.1:{port}', '{workers}')),
     Service('epoll', 'an epoll loop by hand', (BENCH / 'service_epoll', '{port}'), (BENCH / 'echo_epoll', '{port}'),
@@ -81,7 +85,8 @@ SERVICES = {s.name: s for s in (
     Service('libuv_work', 'libuv, heavy ones by uv_queue_work', (PEERS_BIN / 'libuv_service', '--queue-work', '{port}'),
             recipe='libuv'),
     Service('go', 'Go', (PEERS_BIN / 'go_service', '{port}', '{workers}'),
-            (PEERS_BIN / 'go_service', '-echo', '{port}', '{workers}'), 'go'),
+            (PEERS_BIN / 'go_service', '-echo', '{port}', '{workers}'),
+            (PEERS_BIN / 'go_file', '{port}', '{workers}', '{path}'), 'go'),
     Service('erlang', 'Erlang', (PEERS_SOURCE / 'erlang' / 'erlang_service', '{port}', '{workers}'),
             tool='escript'),
     Service('tokio', 'Tokio, naive handlers', (PEERS_BIN / 'tokio_service', '{port}', '{workers}'),
@@ -89,7 +94,11 @@ SERVICES = {s.name: s for s in (
     Service('tokio_blocking', 'Tokio, heavy ones by spawn_blocking',
             (PEERS_BIN / 'tokio_service', '--spawn-blocking', '{port}', '{workers}'), recipe='tokio'),
     Service('threads', 'a thread for each connection', (BENCH / 'service_threads', '{port}'),
-            (BENCH / 'service_threads', '--echo', '{port}')),
+            (BENCH / 'service_threads', '--echo', '{port}'), (BENCH / 'file_threads', '{port}', '{path}')),
+    Service('nginx', 'nginx', file=(PEERS_SOURCE / 'nginx' / 'nginx_file', '{port}', '{workers}', '{path}'),
+            tool='/usr/sbin/nginx', ends_on=signal.SIGTERM),
+    Service('nginx_1', 'nginx, one worker', file=(PEERS_SOURCE / 'nginx' / 'nginx_file', '{port}', '1', '{path}'),
+            tool='/usr/sbin/nginx', ends_on=signal.SIGTERM, is_single=True),
 )}
 
 P50 = Metric('p50_us', 'p50', 'ms', scale=0.001)
@@ -99,11 +108,13 @@ LIGHT = Metric('light_per_s', 'light requests a second', '/s', is_lower_better=F
 HEAVY = Metric('heavy_per_s', 'heavy requests a second', '/s', is_lower_better=False)
 CPU = Metric('cpu_us_per_light', 'CPU of the server for a light request', 'us')
 ECHO_CPU = replace(CPU, title='CPU of the server for a message')
+FILE_CPU = replace(CPU, title='CPU of the server for a file', unit='ms', scale=0.001)
+FILES = replace(LIGHT, title='files a second')
 
 
 def echo(clients):
     return Scenario(f'echo_{clients}', f'{clients:,} clients that send 64 bytes and want them back, again at once',
-                    ('--light', str(clients), '--echo', '64'), (ECHO_CPU, LIGHT, P50, P99, P999), is_echo=True)
+                    ('--light', str(clients), '--echo', '64'), (ECHO_CPU, LIGHT, P50, P99, P999), asks='echo')
 
 
 def paced(heavy, ms):
@@ -125,6 +136,8 @@ SCENARIOS = {s.name: s for s in (
     blocked('blocked', 64), blocked('blocked_8', 8), blocked('blocked_256', 256),
     Scenario('compute', '8 clients that only want 10 ms of computing each', ('--light', '0', '--heavy', '8'), (HEAVY,)),
     echo(100), echo(1000), echo(10000),
+    Scenario('file', '4 clients that ask for a file of 100 MiB, again at once',
+             ('--light', '4', '--file', str(100 << 20)), (FILE_CPU, FILES), asks='file'),
 )}
 
 
@@ -135,7 +148,7 @@ def beside(heavy):
 
 
 def serves(service, scenario):
-    return bool(service.echo if scenario.is_echo else service.command)
+    return bool(getattr(service, scenario.asks))
 
 
 def is_there(scenario):
@@ -150,11 +163,21 @@ def what_is_missing(service):
             return service.needs
     if service.tool and not shutil.which(service.tool):
         return service.tool
-    program = (service.command or service.echo)[0]
+    program = (service.command or service.echo or service.file)[0]
     return '' if program.exists() else program.name
 
 
 # ---- One run ----
+
+def file_to_send(load):
+    """The path of the file that a load asks for. It stays there for the next run, and in memory."""
+    size = int(dict(zip(load[::2], load[1::2]))['--file'])
+    path = ROOT / 'build' / 'serve' / f'file_{size}'
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    return path
+
 
 def free_port():
     with socket.socket() as probe:
@@ -193,9 +216,9 @@ def wait_until_it_listens(server, port, patience_s=10):
     return False
 
 
-def stop(process):
+def stop(process, signo=signal.SIGKILL):
     if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(signo)
     process.wait()
 
 
@@ -238,8 +261,8 @@ def run_once(service, scenario, workers, timing, tell=lambda said: None):
     """(what was measured, None) or (None, why not)."""
     port = free_port()
     server_cores, load_cores = share_cores(1 if service.is_single else workers)
-    template = service.echo if scenario.is_echo else service.command
-    command = [str(part).format(port=port, workers=workers) for part in template]
+    path = file_to_send(scenario.load) if scenario.asks == 'file' else ''
+    command = [str(part).format(port=port, workers=workers, path=path) for part in getattr(service, scenario.asks)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     watch, began = machine.Watch(sorted({*server_cores, *load_cores})), time.monotonic()
     server = start(command, server_cores, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -248,7 +271,7 @@ def run_once(service, scenario, workers, timing, tell=lambda said: None):
             return None, 'the server does not listen'
         run, failure = load(scenario, port, server, load_cores, timing, tell)
     finally:
-        stop(server)
+        stop(server, service.ends_on)
     if run:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         own_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

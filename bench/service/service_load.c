@@ -2,14 +2,16 @@
  * Loads the service of service.h, from one thread by an epoll loop: light clients and heavy ones at once.
  *
  *     service_load PORT SECONDS [--light CLIENTS] [--rate REQUESTS_A_SECOND] [--heavy CLIENTS] [--ms N]
- *                               [--how burn|block] [--echo BYTES] [--server PID] [--warm SECONDS]
+ *                               [--how burn|block] [--echo BYTES] [--file BYTES] [--server PID]
+ *                               [--warm SECONDS]
  *
  * Closed loop, each client asks again as soon as it has its answer; unless a rate is given: then light requests are due
  * at fixed times, the clients take them in turns, and latency counts from when a request was due, not from when a busy
  * client came to send it. What was not answered by the end counts with the time it has waited so far. So a server that
  * stalls is charged for all that waited, and for all that never came.
  *
- * With --echo the light clients send so many bytes and want them back.
+ * With --echo the light clients send so many bytes and want them back. With --file they ask for a file of so many,
+ * which is dropped in the kernel, and what comes is counted in such files, whole or not: few of them fit into a run.
  *
  * Prints a JSON line every half second, and in the end one with "is_final".
  */
@@ -36,7 +38,7 @@ enum { EVENTS = 256, BYTES_MOST = 4096 };
 #define TIMER_EVENT   UINT32_MAX
 
 static struct {
-    int port, light, heavy, ms, echo_bytes;
+    int port, light, heavy, ms, echo_bytes, file_bytes;
     double seconds, rate, warm;
     const char *how;
     pid_t server;
@@ -45,14 +47,14 @@ static struct {
 struct client {
     int fd;
     bool is_heavy;
-    size_t got;
+    size_t got, wanted;
     int64_t due;   /* of the request in flight; 0: none is */
     uint64_t turn; /* paced: the number of the request that it sends next */
 };
 
 static struct client *clients;
 static char light_request[BYTES_MOST], heavy_request[256];
-static size_t light_bytes, heavy_bytes, answer_bytes;
+static size_t light_bytes, heavy_bytes, answer_bytes; /* 0: the answer's head says it */
 static int set, timer;
 
 /* The measuring begins `from`, and ends `until`. Request number k is due at start + k * step. */
@@ -60,7 +62,7 @@ static int64_t start, from, until;
 static uint64_t due_count;
 
 static struct histogram all, recent;
-static uint64_t heavy_count, heavy_recent, late_count;
+static uint64_t heavy_count, heavy_recent, late_count, dropped_bytes;
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -74,10 +76,25 @@ static int64_t now(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
-static int64_t server_cpu_ns(void)
+static int64_t process_cpu_ns(pid_t process)
 {
     clockid_t clock;
-    return options.server != 0 && clock_getcpuclockid(options.server, &clock) == 0 ? clock_ns(clock) : 0;
+    return process != 0 && clock_getcpuclockid(process, &clock) == 0 ? clock_ns(clock) : 0;
+}
+
+/* With its children, in which some servers work. */
+static int64_t server_cpu_ns(void)
+{
+    char path[64];
+    pid_t child;
+    int64_t used = process_cpu_ns(options.server);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", options.server, options.server);
+    FILE *children = fopen(path, "r");
+    while (children != NULL && fscanf(children, "%d", &child) == 1)
+        used += process_cpu_ns(child);
+    if (children != NULL)
+        (void)fclose(children);
+    return used;
 }
 
 static int64_t due_at(uint64_t number)
@@ -93,28 +110,64 @@ static void ask(struct client *client, int64_t due)
     size_t bytes = client->is_heavy ? heavy_bytes : light_bytes;
     client->due = due;
     client->got = 0;
+    client->wanted = answer_bytes;
     if (send(client->fd, request, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
         service_fail("send");
+}
+
+static void give_up(const char *what)
+{
+    fprintf(stderr, "the server has %s\n", what);
+    exit(1);
+}
+
+/* False: there is nothing for now. */
+static bool receive(struct client *client, char *to, size_t bytes, int flags, ssize_t *got)
+{
+    *got = recv(client->fd, to, bytes, flags | MSG_DONTWAIT);
+    if (*got < 0 && errno == EAGAIN)
+        return false;
+    if (*got <= 0)
+        give_up("closed a connection");
+    client->got += (size_t)*got;
+    return true;
+}
+
+static void take_head(struct client *client)
+{
+    char bytes[BYTES_MOST + 1];
+    ssize_t got;
+    if (!receive(client, bytes, BYTES_MOST, 0, &got))
+        return;
+    bytes[got] = '\0';
+    const char *end = strstr(bytes, "\r\n\r\n"), *length = strcasestr(bytes, "\r\nContent-Length:");
+    if (end == NULL || length == NULL || length > end || atoi(strchr(length, ':') + 1) != options.file_bytes)
+        give_up("answered something else than the file");
+    client->wanted = (size_t)(end + 4 - bytes) + (size_t)options.file_bytes;
+}
+
+/* Of TCP MSG_TRUNC drops what is there, and copies nothing. */
+static bool drop_file(struct client *client)
+{
+    ssize_t got = 0;
+    if (client->wanted == 0)
+        take_head(client);
+    else if (receive(client, NULL, client->wanted - client->got, MSG_TRUNC, &got) && now() >= from)
+        dropped_bytes += (uint64_t)got;
+    return client->wanted != 0 && client->got == client->wanted;
 }
 
 /* True once the whole answer is there. */
 static bool take_answer(struct client *client)
 {
     char bytes[BYTES_MOST];
-    ssize_t got = recv(client->fd, bytes, answer_bytes - client->got, MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN)
+    ssize_t got;
+    if (options.file_bytes != 0)
+        return drop_file(client);
+    if (!receive(client, bytes, client->wanted - client->got, 0, &got) || client->got < client->wanted)
         return false;
-    if (got <= 0) {
-        fprintf(stderr, "the server has closed a connection\n");
-        exit(1);
-    }
-    client->got += (size_t)got;
-    if (client->got < answer_bytes)
-        return false;
-    if (options.echo_bytes == 0 && (got < 2 || memcmp(bytes + got - 2, "ok", 2) != 0)) {
-        fprintf(stderr, "the server has answered something else than ok\n");
-        exit(1);
-    }
+    if (options.echo_bytes == 0 && (got < 2 || memcmp(bytes + got - 2, "ok", 2) != 0))
+        give_up("answered something else than ok");
     return true;
 }
 
@@ -258,9 +311,10 @@ static void set_up(void)
     light_bytes = (size_t)options.echo_bytes;
     answer_bytes = light_bytes;
     if (options.echo_bytes == 0) {
+        const char *what = options.file_bytes != 0 ? "file" : "light";
         light_bytes =
-            (size_t)snprintf(light_request, sizeof light_request, "GET /light HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        answer_bytes = strlen("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            (size_t)snprintf(light_request, sizeof light_request, "GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n", what);
+        answer_bytes = options.file_bytes != 0 ? 0 : strlen("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     }
 }
 
@@ -269,7 +323,7 @@ static void read_options(int argc, char **argv)
     if (argc < 3) {
         fprintf(stderr,
                 "usage: %s PORT SECONDS [--light N] [--rate N] [--heavy N] [--ms N] [--how burn|block]"
-                " [--echo BYTES] [--server PID] [--warm SECONDS]\n",
+                " [--echo BYTES] [--file BYTES] [--server PID] [--warm SECONDS]\n",
                 argv[0]);
         exit(2);
     }
@@ -279,10 +333,10 @@ static void read_options(int argc, char **argv)
         const char *name;
         int *number;
         double *real;
-    } known[] = {{"--light", &options.light, NULL},   {"--heavy", &options.heavy, NULL},
-                 {"--ms", &options.ms, NULL},         {"--echo", &options.echo_bytes, NULL},
-                 {"--server", &options.server, NULL}, {"--rate", NULL, &options.rate},
-                 {"--warm", NULL, &options.warm}};
+    } known[] = {{"--light", &options.light, NULL},     {"--heavy", &options.heavy, NULL},
+                 {"--ms", &options.ms, NULL},           {"--echo", &options.echo_bytes, NULL},
+                 {"--file", &options.file_bytes, NULL}, {"--server", &options.server, NULL},
+                 {"--rate", NULL, &options.rate},       {"--warm", NULL, &options.warm}};
     for (int i = 3; i + 1 < argc; i += 2) {
         for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
             if (strcmp(argv[i], known[k].name) == 0 && known[k].number != NULL)
@@ -302,14 +356,14 @@ static void read_options(int argc, char **argv)
 static void print_result(double seconds, double cpu_s)
 {
     static const double parts[] = {0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1};
-    uint64_t answered = all.count - late_count;
+    double answered = (double)(all.count - late_count);
+    double files = options.file_bytes != 0 ? (double)dropped_bytes / options.file_bytes : answered;
     printf("{\"is_final\": true, \"seconds\": %.3f, \"light_per_s\": %.1f, \"served_percent\": %.2f, ", seconds,
-           (double)answered / seconds, all.count > 0 ? 100 * (double)answered / (double)all.count : 0);
+           files / seconds, all.count > 0 ? 100 * answered / (double)all.count : 0);
     printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"heavy_per_s\": %.2f, ",
            histogram_quantile_ns(&all, 0.5) / 1000, histogram_quantile_ns(&all, 0.99) / 1000,
            histogram_quantile_ns(&all, 0.999) / 1000, (double)all.max_ns / 1000, (double)heavy_count / seconds);
-    printf("\"cpu_s\": %.4f, \"cpu_us_per_light\": %.3f, \"quantiles\": [", cpu_s,
-           answered > 0 ? cpu_s * 1e6 / (double)answered : 0);
+    printf("\"cpu_s\": %.4f, \"cpu_us_per_light\": %.3f, \"quantiles\": [", cpu_s, files > 0 ? cpu_s * 1e6 / files : 0);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         printf("%s[%g, %.1f]", i > 0 ? ", " : "", parts[i], histogram_quantile_ns(&all, parts[i]) / 1000);
     printf("]}\n");

@@ -19,9 +19,8 @@ install(TARGETS thrum-top)
 if(TARGET thrum_locks)
     install(TARGETS thrum_locks DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
-# gdb loads it with the library that it is named after.
-install(FILES ${PROJECT_SOURCE_DIR}/runtime/debugger/thrum_gdb.py DESTINATION ${CMAKE_INSTALL_LIBDIR}
-    RENAME libthrum.so.${PROJECT_VERSION}-gdb.py)
+# The libraries have it inside; this is for a gdb that may not load it from there.
+install(FILES ${PROJECT_SOURCE_DIR}/runtime/debugger/thrum_gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/thrum)
 install(EXPORT thrumShared NAMESPACE thrum:: DESTINATION ${package_dir})
 install(EXPORT thrumStatic NAMESPACE thrum:: DESTINATION ${package_dir})
 
