@@ -74,7 +74,6 @@ static struct th_top_worker sum_of(const struct th_snapshot *snapshot)
         sum.steals += worker->steals;
         sum.parks += worker->parks;
         sum.wakes += worker->wakes;
-        sum.polls += worker->polls;
         sum.ready += worker->ready;
         sum.fresh += worker->fresh;
     }
@@ -83,14 +82,14 @@ static struct th_top_worker sum_of(const struct th_snapshot *snapshot)
 
 static void write_rates(FILE *to, const struct th_snapshot *now, const struct th_snapshot *before)
 {
-    char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES], d[NUMBER_BYTES], e[NUMBER_BYTES], f[NUMBER_BYTES];
+    char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES], d[NUMBER_BYTES], e[NUMBER_BYTES];
     double span = span_of(now, before);
     struct th_top_worker sum = sum_of(now), past = sum_of(before != NULL ? before : now);
     const struct th_top_stats *stats = &now->stats, *old = before != NULL ? &before->stats : stats;
-    fprintf(to, "a second: %s spawned, %s dispatched, %s parked, %s woken, %s stolen, %s polls\n",
+    fprintf(to, "a second: %s spawned, %s dispatched, %s parked, %s woken, %s thefts\n",
             rate(stats->spawned, old->spawned, span, a), rate(sum.dispatches, past.dispatches, span, b),
             rate(sum.parks, past.parks, span, c), rate(sum.wakes, past.wakes, span, d),
-            rate(sum.steals, past.steals, span, e), rate(sum.polls, past.polls, span, f));
+            rate(sum.steals, past.steals, span, e));
 }
 
 static void write_waits(FILE *to, const struct th_snapshot *now, const struct th_snapshot *before)
@@ -193,11 +192,11 @@ static void write_names(FILE *to, const struct th_snapshot *now)
     for (size_t i = 0; i < now->name_count; i++)
         sorted[i] = &now->names[i];
     qsort(sorted, now->name_count, sizeof *sorted, by_count);
-    fprintf(to, "\1%-24s %7s %5s %6s %7s %6s %6s  %s\n", "TASKS", "COUNT", "RUN", "READY", "PARKED", "FRESH", "OTHER",
+    fprintf(to, "\1%-20s %7s %5s %6s %7s %6s %6s  %s\n", "TASKS", "COUNT", "RUN", "READY", "PARKED", "FRESH", "OTHER",
             "WAIT FOR");
     for (size_t i = 0; i < now->name_count; i++) {
         const struct th_top_name *name = sorted[i];
-        fprintf(to, "%-24.24s %7u %5u %6u %7u %6u %6u  ", name->name, name->count, name->states[TH_TOP_RUNNING],
+        fprintf(to, "%-20.20s %7u %5u %6u %7u %6u %6u  ", name->name, name->count, name->states[TH_TOP_RUNNING],
                 name->states[TH_TOP_READY], name->states[TH_TOP_PARKED], name->states[TH_TOP_FRESH],
                 name->states[TH_TOP_OTHER]);
         write_kinds(to, name);

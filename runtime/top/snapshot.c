@@ -96,7 +96,6 @@ static bool read_workers(struct th_snapshot *snapshot, const struct th_answer *a
                                                                              .steals = number(columns[7]),
                                                                              .parks = number(columns[9]),
                                                                              .wakes = number(columns[10]),
-                                                                             .polls = number(columns[11]),
                                                                              .sleeps = number(columns[12])};
     }
     return *at == '\0';

@@ -19,7 +19,7 @@ struct th_top_worker {
     unsigned runtime, index, thread, ready, fresh;
     const char *does;
     const char *runs; /* a task's name, or "" */
-    unsigned long dispatches, steals, sleeps, parks, wakes, polls;
+    unsigned long dispatches, steals, sleeps, parks, wakes;
 };
 
 /* Tasks of one name. */

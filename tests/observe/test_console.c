@@ -450,8 +450,7 @@ TEST(thrum_top_prints_one_page)
     CHECK_STR_HAS(top_outcome.errors, ": 3 tasks: ");
     CHECK_STR_HAS(top_outcome.errors, ", 2 parked, 0 fresh, ");
     CHECK_STR_HAS(top_outcome.errors, "\nWORKER  ");
-    CHECK_STR_HAS(top_outcome.errors,
-                  "wait_in_child                  2     0      0       2      0      0  2 semaphore\n");
+    CHECK_STR_HAS(top_outcome.errors, "wait_in_child              2     0      0       2      0      0  2 semaphore\n");
     CHECK_STR_HAS(top_outcome.errors, "main 1\n  wait_in_child 2\n");
 }
 
