@@ -72,13 +72,8 @@ static void add_wait(struct dump *dump, const struct th_sighting *seen)
     } else if (seen->owner != NULL && seen->owner == seen->waiting.object) {
         th_text_add(text, " for the end of ");
         add_task_name(dump, seen->owner, seen->owner_id);
-<<<<<<< HEAD
-    } else if (kind != NULL && th_sys_peek(kind, &copy, sizeof copy) == 0) {
-        add_object(text, &copy, seen->waiting.object);
-=======
     } else if (copy != NULL) {
-        th_text_add(text, " for %s %p", copy->name, seen->waiting.object);
->>>>>>> main
+        add_object(text, copy, seen->waiting.object);
         if (seen->owner != NULL) {
             th_text_add(text, ", which ");
             add_task_name(dump, seen->owner, seen->owner_id);
