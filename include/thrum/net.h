@@ -71,7 +71,8 @@ THRUM_API int thrum_peer_name(int fd, char *to, size_t capacity);
 
 /* ---- Serving ---- */
 
-/* Serves one connection, as a task of its own; the connection is closed when it returns. What it returns is dropped. */
+/* Serves one connection, as a task of its own; the connection is closed when it returns. What it returns is dropped: a
+ * failure that somebody should hear of is the handler's to report. */
 typedef int (*thrum_handler)(int fd, void *arg);
 
 typedef struct thrum_serve_options {
@@ -80,9 +81,11 @@ typedef struct thrum_serve_options {
 
 /*
  * Accepts connections and runs handler(fd, arg) for each, until the calling task is cancelled or the listener is
- * closed; then no more are accepted, the handlers are waited for (their own waits say -ECANCELED), and the listener is
- * closed. Where file descriptors run out it waits for some, and goes on. -ECANCELED, -ETIMEDOUT, -EBADF (closed), or
- * why the listener cannot accept. May switch, may be cancelled.
+ * closed; then no more are accepted, the handlers are waited for, and the listener is closed. A cancel reaches the
+ * handlers too: their waits say -ECANCELED. Who closes the listener (thrum_close, from another task) lets them finish
+ * what they are at: the graceful way to shut down. Where file descriptors run out it waits for some, and goes on.
+ * -ECANCELED, -ETIMEDOUT, -EBADF (closed), -EINVAL (not listening), or why the listener cannot accept. May switch, may
+ * be cancelled.
  */
 THRUM_API int thrum_serve(int listener, thrum_handler handler, void *arg);
 /* The same; options may be NULL. */

@@ -120,9 +120,9 @@ typedef struct thrum_group {
 
 /*
  * Waits until every task of the group has ended, then the group is as new. The group's result (see thrum_policy);
- * -ECANCELED if it was cancelled by hand, a task ended with -ECANCELED for that, and no other result counts. -EPERM if
- * the calling task is not the opener. May switch. Never leaves before its tasks have ended: a cancel of the caller, or
- * its deadline, cancels them (then -ETIMEDOUT in the place of -ECANCELED).
+ * -ECANCELED if it or its opener was cancelled, a task ended early because of that, and no other result counts. -EPERM
+ * if the calling task is not the opener. May switch. Never leaves before its tasks have ended: a cancel of the caller,
+ * or its deadline, cancels them (then -ETIMEDOUT in the place of -ECANCELED).
  */
 THRUM_API int thrum_group_wait(thrum_group *group);
 

@@ -4,6 +4,7 @@
 
 #include "base/lock.h"
 #include "base/sys.h"
+#include "base/sys_io.h"
 #include "io/connection.h"
 #include "io/poller.h"
 #include "task/await.h"
@@ -138,6 +139,13 @@ static int accept_all(struct service *service, thrum_group *group, int listener)
     }
 }
 
+/* What accepts nothing says -EOPNOTSUPP, as a peer's failure does. */
+static int check_listens(int fd)
+{
+    int is_listening, code = th_sys_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening);
+    return code < 0 || is_listening != 0 ? code : -EINVAL;
+}
+
 int thrum_serve_with(int listener, const thrum_serve_options *options, thrum_handler handler, void *arg)
 {
     struct service service = {.handler = handler, .arg = arg, .most = CONNECTIONS_MOST};
@@ -150,6 +158,8 @@ int thrum_serve_with(int listener, const thrum_serve_options *options, thrum_han
         service.most = options->connections;
     /* Before the connections have taken all file descriptors there are: without it none of them could wait. */
     int code = th_poller_of(self->runtime, &poller);
+    if (code == 0)
+        code = check_listens(listener);
     if (code == 0)
         code = accept_all(&service, &group, listener);
     (void)thrum_group_wait(&group);

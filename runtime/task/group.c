@@ -75,6 +75,13 @@ static bool is_complete(struct thrum_group *group)
     return th_atomic64_load_acquire(th_group_word(group)) == group->elsewhere_ * TH_GROUP_ONE; /* [G1] */
 }
 
+/* Why its tasks were to end: the group was cancelled, or its opener, which nobody need have written here. */
+static uint32_t cancel_reason(const struct thrum_group *group)
+{
+    bool was_told = group->cancel_ != THRUM_NOT_CANCELLED || group->is_shielded_ != 0;
+    return was_told ? group->cancel_ : th_task_cancel_reason(group->opener_);
+}
+
 /* What the group came to, where more than success is possible. */
 static TH_NOINLINE int judge(const struct thrum_group *group)
 {
@@ -82,9 +89,11 @@ static TH_NOINLINE int judge(const struct thrum_group *group)
         return group->result_;
     if (group->failure_ != 0 || group->was_obeyed_ == 0)
         return (int32_t)group->failure_;
-    if (group->cancel_ == THRUM_CANCEL_DEADLINE)
+    /* A task that was cancelled alone fails nobody; one that ends its siblings leaves a result. */
+    uint32_t reason = cancel_reason(group);
+    if (reason == THRUM_CANCEL_DEADLINE)
         return -ETIMEDOUT;
-    return group->cancel_ == THRUM_CANCEL_USER ? -ECANCELED : 0;
+    return reason != THRUM_NOT_CANCELLED ? -ECANCELED : 0;
 }
 
 static int reset(struct thrum_group *group)

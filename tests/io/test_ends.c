@@ -386,3 +386,62 @@ TEST(a_cancelled_server_waits_for_its_handlers_and_closes_all)
 {
     run_on_each_count(a_server_drains);
 }
+
+static int answer_once(int fd, void *arg)
+{
+    char byte;
+    CHECK_EQ(thrum_read(fd, &byte, 1), 1); /* comes after the listener was closed */
+    CHECK(!thrum_cancelled());
+    CHECK_EQ(thrum_write(fd, &byte, 1), 1);
+    count_up(arg);
+    return 0;
+}
+
+static int serve_until_closed(void *arg)
+{
+    struct drained *drained = arg;
+    drained->result = thrum_serve(drained->listener, answer_once, &drained->ended);
+    return 0;
+}
+
+static int a_server_is_closed(void *arg)
+{
+    struct drained drained = {0};
+    thrum_group group = THRUM_GROUP_INIT;
+    char name[128], byte = 'x';
+    int fd;
+    (void)arg;
+    CHECK_EQ(thrum_listen("tcp", "127.0.0.1:0", &drained.listener), 0);
+    CHECK_GT(thrum_local_name(drained.listener, name, sizeof name), 0);
+    CHECK_EQ(thrum_spawn(&group, serve_until_closed, &drained), 0);
+    CHECK_EQ(thrum_dial("tcp", name, &fd), 0);
+    wait_for_waiters(drained.listener, 1);
+    CHECK_EQ(thrum_close(drained.listener), 0);
+    CHECK_EQ(thrum_write(fd, &byte, 1), 1);
+    CHECK_EQ(thrum_read(fd, &byte, 1), 1);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(drained.result, -EBADF);
+    CHECK_EQ(count_of(&drained.ended), 1);
+    CHECK_EQ(thrum_close(fd), 0);
+    return 0;
+}
+
+TEST(a_server_whose_listener_is_closed_lets_its_handlers_finish)
+{
+    run_on_each_count(a_server_is_closed);
+}
+
+static int serve_what_cannot_listen(void *arg)
+{
+    int fd;
+    (void)arg;
+    CHECK_EQ(thrum_listen("udp", "127.0.0.1:0", &fd), 0);
+    CHECK_EQ(thrum_serve(fd, answer_once, NULL), -EINVAL);
+    CHECK_EQ(thrum_close(fd), -EBADF);
+    return 0;
+}
+
+TEST(a_server_says_that_it_cannot_accept_where_nothing_listens)
+{
+    run_on_each_count(serve_what_cannot_listen);
+}

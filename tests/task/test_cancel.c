@@ -68,6 +68,108 @@ TEST(a_cancelled_task_alone_sees_it)
     run_on_each_count(cancel_a_task);
 }
 
+/* ---- Who waits for others and is cancelled itself ---- */
+
+struct waiter {
+    int (*wait)(void);
+    int result;
+};
+
+static th_atomic32 begun;
+
+/* Looks whether it is cancelled, which writes nothing anywhere, until any wait tells it why. */
+static int begin_and_wait_for_cancel(void *arg)
+{
+    flag_set(&begun);
+    (void)wait_for_cancel(arg);
+    return thrum_sleep(THRUM_SEC(100));
+}
+
+static int wait_for_a_group(void)
+{
+    thrum_group group = THRUM_GROUP_INIT;
+    CHECK_EQ(thrum_spawn(&group, begin_and_wait_for_cancel, NULL), 0);
+    return thrum_group_wait(&group);
+}
+
+static int wait_for_each_of_a_group(void)
+{
+    thrum_group group = THRUM_GROUP_WITH(THRUM_EACH);
+    CHECK_EQ(thrum_spawn(&group, begin_and_wait_for_cancel, NULL), 0);
+    return thrum_group_wait(&group);
+}
+
+static int gather_one(void)
+{
+    thrum_work work = THRUM_WORK(begin_and_wait_for_cancel, NULL);
+    return thrum_gather(&work, 1);
+}
+
+static int race_one(void)
+{
+    thrum_work work = THRUM_WORK(begin_and_wait_for_cancel, NULL);
+    size_t winner;
+    int result = thrum_race(&work, 1, &winner);
+    CHECK_EQ(winner, 1);
+    return result;
+}
+
+static int be_cut_short(void *arg)
+{
+    struct waiter *waiter = arg;
+    waiter->result = waiter->wait();
+    return waiter->result;
+}
+
+static int fail_once_it_has_begun(void *arg)
+{
+    (void)arg;
+    flag_wait(&begun);
+    return -EIO;
+}
+
+static int wait_until_each_reason(void *arg)
+{
+    struct waiter *waiter = arg;
+    thrum_group group = THRUM_GROUP_INIT;
+
+    th_atomic32_store_release(&begun, 0);
+    CHECK_EQ(thrum_spawn(&group, be_cut_short, waiter), 0);
+    CHECK_EQ(thrum_spawn(&group, fail_once_it_has_begun, NULL), 0);
+    CHECK_EQ(thrum_group_wait(&group), -EIO);
+    CHECK_EQ(waiter->result, -ECANCELED);
+
+    th_atomic32_store_release(&begun, 0);
+    CHECK_EQ(thrum_spawn(&group, be_cut_short, waiter), 0);
+    flag_wait(&begun);
+    thrum_cancel(&group);
+    CHECK_EQ(thrum_group_wait(&group), -ECANCELED);
+    CHECK_EQ(waiter->result, -ECANCELED);
+
+    THRUM_TIMEOUT(THRUM_MS(1))
+    {
+        CHECK_EQ(be_cut_short(waiter), -ETIMEDOUT);
+    }
+
+    th_atomic32_store_release(&begun, 0);
+    CHECK_EQ(thrum_spawn(NULL, be_cut_short, waiter), 0);
+    flag_wait(&begun);
+    return 0; /* the end of the main task is the last reason */
+}
+
+TEST(who_waits_for_others_is_told_that_they_were_cut_short_whatever_the_reason)
+{
+    int (*const waits[])(void) = {wait_for_a_group, wait_for_each_of_a_group, gather_one, race_one};
+    for (size_t i = 0; i < TH_COUNT_OF(waits); i++) {
+        FOR_EACH_WORKER_COUNT(workers)
+        {
+            struct waiter waiter = {.wait = waits[i]};
+            run_on(workers, wait_until_each_reason, &waiter);
+            CHECK_EQ(waiter.result, -ECANCELED);
+        }
+    }
+}
+
 /* ---- Scopes ---- */
 
 struct scope {
@@ -83,7 +185,7 @@ static int open_a_scope(void *arg)
         return note_the_reason(scope->seen);
     thrum_group group = THRUM_GROUP_WITH(THRUM_EACH);
     CHECK_EQ(thrum_spawn(&group, open_a_scope, &inner), 0);
-    CHECK_EQ(thrum_group_wait(&group), 0); /* cancelled from outside: -ECANCELED is no failure */
+    CHECK_EQ(thrum_group_wait(&group), -ECANCELED);
     CHECK(thrum_cancelled());
     return -ECANCELED;
 }
