@@ -1,9 +1,9 @@
 #include "base/panic.h"
 
+#include "base/symbols.h"
 #include "base/sys.h"
 #include "base/text.h"
 
-#include <dlfcn.h>
 #include <execinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,15 +40,22 @@ void th_report_backtrace(int skip)
     void *frames[FRAMES_MAX];
     int count = backtrace(frames, FRAMES_MAX);
     /* This function itself is never worth a line. */
-    skip++;
-    if (skip < count)
-        backtrace_symbols_fd(frames + skip, count - skip, 2);
+    for (int i = skip + 1; i < count; i++)
+        th_report_place((const char *)frames[i] - 1); /* within the call: behind it another function may begin */
 }
 
 void th_report_place(const void *address)
 {
-    void *place = (void *)(uintptr_t)address;
-    backtrace_symbols_fd(&place, 1, 2);
+    char bytes[LINE_BYTES];
+    struct th_text line = {.bytes = bytes, .capacity = sizeof bytes, .fd = 2};
+    struct th_symbol symbol;
+    th_symbol_find((uintptr_t)address, &symbol);
+    th_text_add(&line, "    ");
+    th_symbol_add(&line, &symbol);
+    if (symbol.name[0] != '\0' && symbol.file != NULL)
+        th_text_add(&line, " in %s", symbol.file);
+    th_text_add(&line, "\n");
+    (void)th_text_send(&line);
 }
 
 void th_report_seed(uint64_t seed)
@@ -64,9 +71,10 @@ void th_report_seed(uint64_t seed)
 
 void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES])
 {
-    Dl_info info;
-    if (dladdr(address, &info) != 0 && info.dli_sname != NULL)
-        (void)snprintf(text, TH_SYMBOL_BYTES, "%s", info.dli_sname);
+    struct th_symbol symbol;
+    th_symbol_find((uintptr_t)address, &symbol);
+    if (symbol.name[0] != '\0')
+        (void)snprintf(text, TH_SYMBOL_BYTES, "%.*s", TH_SYMBOL_BYTES - 1, symbol.name);
     else
         (void)snprintf(text, TH_SYMBOL_BYTES, "function at %p", address);
 }

@@ -24,7 +24,7 @@ TH_COLD void th_report_backtrace(int skip);
 /* One address of code, symbolised, on stderr. */
 TH_COLD void th_report_place(const void *address);
 
-/* The function at an address, if the program lets its symbols be seen, or the address itself; cut. */
+/* The function at an address, or, in a stripped program, perhaps the address itself; cut. */
 enum { TH_SYMBOL_BYTES = 64 };
 TH_COLD void th_report_symbol(const void *address, char text[TH_SYMBOL_BYTES]);
 

@@ -85,7 +85,7 @@ void th_thread_fini(struct th_thread *thread);
 /* Who a fiber is, for reports: what runs on it now, where an upper layer knows better than the fiber. */
 struct th_identity {
     const char *kind; /* "fiber", "task" */
-    const char *name; /* may be NULL */
+    char name[TH_SYMBOL_BYTES];
     uint64_t id;
 };
 

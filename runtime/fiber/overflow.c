@@ -6,6 +6,7 @@
 #include "fiber/fiber.h"
 
 #include <execinfo.h>
+#include <stdio.h>
 #include <ucontext.h>
 
 enum {
@@ -48,11 +49,9 @@ bool (*th_fiber_identify)(const struct th_fiber *fiber, struct th_identity *iden
 
 static struct th_identity identity_of(const struct th_fiber *fiber)
 {
-    struct th_identity identity = {.kind = "fiber", .name = fiber->name, .id = fiber->id};
-    if (th_fiber_identify != NULL)
-        (void)th_fiber_identify(fiber, &identity);
-    if (identity.name == NULL)
-        identity.name = "no name";
+    struct th_identity identity = {.kind = "fiber", .id = fiber->id};
+    if (th_fiber_identify == NULL || !th_fiber_identify(fiber, &identity))
+        (void)snprintf(identity.name, sizeof identity.name, "%s", fiber->name != NULL ? fiber->name : "no name");
     return identity;
 }
 

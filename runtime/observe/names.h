@@ -2,7 +2,7 @@
 #ifndef TH_OBSERVE_NAMES_H
 #define TH_OBSERVE_NAMES_H
 
-#include "observe/symbols.h"
+#include "base/symbols.h"
 
 struct th_task;
 

@@ -43,8 +43,8 @@ uint32_t th_watched_open(void)
 
 static void describe(const struct th_fiber *self, char text[TH_SYMBOL_BYTES])
 {
-    struct th_identity who = {.name = NULL};
-    if (th_fiber_identify != NULL && th_fiber_identify(self, &who) && who.name != NULL)
+    struct th_identity who = {.name = ""};
+    if (th_fiber_identify != NULL && th_fiber_identify(self, &who))
         (void)snprintf(text, TH_SYMBOL_BYTES, "%s", who.name);
     else
         th_report_symbol((const void *)(uintptr_t)self->task->fn, text);

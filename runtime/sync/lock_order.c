@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELD_MOST = 1024, ORDERS_MOST = 4096, PATH_MOST = 16, TEXT_BYTES = TH_REPORT_NAME_BYTES + 32 };
+enum { HELD_MOST = 1024, ORDERS_MOST = 4096, PATH_MOST = 16, TEXT_BYTES = TH_SYMBOL_BYTES + 32 };
 
 struct held {
     const void *who, *lock;
@@ -31,7 +31,7 @@ static struct {
 
 static void describe(char text[TEXT_BYTES])
 {
-    char name[TH_REPORT_NAME_BYTES];
+    char name[TH_SYMBOL_BYTES];
     const struct th_task *self = th_task_self();
     if (self != NULL) {
         th_report_name(self, name);

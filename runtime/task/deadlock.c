@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { FIRST_DOUBT_NS = 1000000, DOUBTS_MOST = 11 };
-enum { TASKS_TOLD_MOST = 20, DEPTH_MOST = 64, TEXT_BYTES = TH_REPORT_NAME_BYTES + 32 };
+enum { TASKS_TOLD_MOST = 20, DEPTH_MOST = 64, TEXT_BYTES = TH_SYMBOL_BYTES + 32 };
 
 /* ---- Who could come from outside ---- */
 
@@ -60,7 +60,7 @@ static bool is_alone(struct thrum_runtime *runtime)
 /* "task 7 (reader)" */
 static const char *describe(const struct th_task *task, char text[TEXT_BYTES])
 {
-    char name[TH_REPORT_NAME_BYTES];
+    char name[TH_SYMBOL_BYTES];
     th_report_name(task, name);
     (void)snprintf(text, TEXT_BYTES, "task %lu (%s)", (unsigned long)task->id, name);
     return text;

@@ -193,8 +193,8 @@ static TH_NOINLINE void end_otherwise(struct th_worker *worker, struct th_task *
     struct thrum_group *group = task->group;
     task->result = result;
     uint32_t flags = task->flags;
-    THRUM_CHECK(flags < TH_TASK_OPEN_GROUP, "task %lu (%s) ended with %u groups open: thrum_group_wait for each",
-                (unsigned long)task->id, task->name != NULL ? task->name : "no name", flags / TH_TASK_OPEN_GROUP);
+    if (TH_UNLIKELY(flags >= TH_TASK_OPEN_GROUP))
+        th_report_groups_open(task, flags / TH_TASK_OPEN_GROUP);
     if ((flags & TH_TASK_HAS_COPY) != 0)
         th_sys_free(task->arg);
     if (task->locals != NULL)

@@ -7,26 +7,13 @@
 #include "sched/runtime.h"
 #include "sched/task_record.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 
-/* The name given at the start, or the function's, if the program lets its symbols be seen. */
-static const char *name_of(const struct th_task *task)
+void th_report_name(const struct th_task *task, char name[TH_SYMBOL_BYTES])
 {
-    Dl_info info;
     if (task->name != NULL)
-        return task->name;
-    if (dladdr((void *)(uintptr_t)task->fn, &info) != 0 && info.dli_sname != NULL)
-        return info.dli_sname;
-    return NULL;
-}
-
-void th_report_name(const struct th_task *task, char name[TH_REPORT_NAME_BYTES])
-{
-    _Static_assert((int)TH_REPORT_NAME_BYTES == (int)TH_SYMBOL_BYTES, "as much as a symbol has");
-    if (task->name != NULL)
-        (void)snprintf(name, TH_REPORT_NAME_BYTES, "%s", task->name);
+        (void)snprintf(name, TH_SYMBOL_BYTES, "%s", task->name);
     else
         th_report_symbol((const void *)(uintptr_t)task->fn, name);
 }
@@ -37,13 +24,27 @@ void th_report_untaken(const struct th_task *task)
         return;
     if (th_atomic32_add_relaxed(&task->runtime->untaken, 1) >= TH_REPORTS_MOST)
         return;
-    const char *name = name_of(task);
-    if (name != NULL)
-        th_report("task %lu (%s) failed and nobody took its result: %d, %s", (unsigned long)task->id, name,
-                  task->result, thrum_strerror(task->result));
-    else
-        th_report("task %lu (function at %p) failed and nobody took its result: %d, %s", (unsigned long)task->id,
-                  (void *)(uintptr_t)task->fn, task->result, thrum_strerror(task->result));
+    char name[TH_SYMBOL_BYTES];
+    th_report_name(task, name);
+    th_report("task %lu (%s) failed and nobody took its result: %d, %s", (unsigned long)task->id, name, task->result,
+              thrum_strerror(task->result));
+}
+
+void th_report_groups_open(const struct th_task *task, unsigned groups)
+{
+    char name[TH_SYMBOL_BYTES];
+    th_report_name(task, name);
+    th_panic("task %lu (%s) ended and has not waited for %u group%s that it opened by its first spawn there: "
+             "thrum_group_wait for each",
+             (unsigned long)task->id, name, groups, groups > 1 ? "s" : "");
+}
+
+void th_report_scopes_open(const struct th_task *task, unsigned scopes)
+{
+    char name[TH_SYMBOL_BYTES];
+    th_report_name(task, name);
+    th_panic("task %lu (%s) ended inside of %u deadline%s or shield%s: thrum_scope_end for each",
+             (unsigned long)task->id, name, scopes, scopes > 1 ? "s" : "", scopes > 1 ? "s" : "");
 }
 
 bool th_report_identify(const struct th_fiber *fiber, struct th_identity *identity)
@@ -51,7 +52,8 @@ bool th_report_identify(const struct th_fiber *fiber, struct th_identity *identi
     const struct th_task *task = fiber->task;
     if (task == NULL)
         return false;
-    *identity = (struct th_identity){.kind = "task", .name = name_of(task), .id = task->id};
+    *identity = (struct th_identity){.kind = "task", .id = task->id};
+    th_report_name(task, identity->name);
     return true;
 }
 

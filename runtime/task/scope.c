@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "task/group.h"
 #include "task/life.h"
+#include "task/report.h"
 
 #include <errno.h>
 
@@ -269,8 +270,8 @@ int th_scope_look(struct th_task *self, uint32_t *ends)
 void th_scope_leave(struct th_task *task)
 {
     TH_ASSERT(task->groups == NULL);
-    THRUM_CHECK(task->scopes == 0, "task %lu (%s) ended inside of %u deadlines or shields: thrum_scope_end for each",
-                (unsigned long)task->id, task->name != NULL ? task->name : "no name", task->scopes);
+    if (TH_UNLIKELY(task->scopes != 0))
+        th_report_scopes_open(task, task->scopes);
     if ((th_atomic32_load_relaxed(&task->cancel) & TH_TASK_HAS_DEADLINE) != 0)
         th_scope_end_deadline(task);
     if (is_listed(task))

@@ -634,7 +634,7 @@ TEST(a_scope_that_is_not_ended_is_named)
     struct kit_outcome outcome;
     kit_in_child(leave_a_scope, NULL, &outcome);
     CHECK_EQ(outcome.signo, SIGABRT);
-    CHECK_STR_HAS(outcome.errors, "ended inside of 1 deadlines or shields");
+    CHECK_STR_HAS(outcome.errors, "ended inside of 1 deadline or shield");
     kit_in_child(mix_scopes_up, NULL, &outcome);
     CHECK_EQ(outcome.signo, SIGABRT);
     CHECK_STR_HAS(outcome.errors, "ends a deadline or shield that is not its last");

@@ -63,7 +63,7 @@ TEST(stalls_are_told_with_name_length_and_stack)
     CHECK_STR_HAS(outcome.errors, "it is replaced");
     CHECK_STR_HAS(outcome.errors, "stall over: task");
     CHECK_STR_HAS(outcome.errors, "(a slow one) comes back on worker");
-    CHECK_STR_HAS(outcome.errors, "test_stall(");
+    CHECK_STR_HAS(outcome.errors, "th_context_start+0x");
     CHECK_STR_HAS(outcome.errors, "has ended on worker");
 }
 

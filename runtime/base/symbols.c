@@ -1,4 +1,4 @@
-#include "observe/symbols.h"
+#include "base/symbols.h"
 
 #include "base/sys.h"
 #include "base/sys_io.h"

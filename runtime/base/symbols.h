@@ -3,8 +3,8 @@
  * files that the code came from, piece by piece. No lock but the dynamic linker's, no allocation; may be called in a
  * signal handler. A place costs a walk through its file's symbols, a tenth of a millisecond: ask once for each.
  */
-#ifndef TH_OBSERVE_SYMBOLS_H
-#define TH_OBSERVE_SYMBOLS_H
+#ifndef TH_BASE_SYMBOLS_H
+#define TH_BASE_SYMBOLS_H
 
 #include "base/text.h"
 
