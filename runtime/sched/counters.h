@@ -23,8 +23,8 @@ struct th_counters {
 };
 
 /*
- * How long tasks that were woken were ready before they ran: of one wake in some hundred, for each takes two looks at the
- * clock. Bucket i has those of at most 2^i microseconds, the last one all others.
+ * How long tasks that were woken were ready before they ran: of one wake in some hundred, for each takes two looks at
+ * the clock. Bucket i has those of at most 2^i microseconds, the last one all others.
  */
 enum { TH_READY_BUCKETS = 24 };
 
