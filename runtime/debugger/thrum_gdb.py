@@ -109,17 +109,13 @@ class Task:
             return f"task {Struct(self.view, 'th_task', self.fiber['task'])['id']}, on top of it"
         if self.state != "parked" or self.fiber["waits_as"] == 0:
             return ""
-        kind = self.view.string(Struct(self.view, "th_wait_kind", self.fiber["waits_as"])["name"])
-        return kind + self.object_of(kind)
-
-    def object_of(self, kind):
-        """What its wait is for, in the words of that kind: runtime/task/waiting.h."""
-        number = self.fiber["waits_for"]
-        if kind == "task":
-            return f" {Struct(self.view, 'th_task', number)['id']}"
-        if kind.endswith("on fd"):
-            return f" {number}"
-        return "" if kind == "time" else f" {number:#x}"
+        kind = Struct(self.view, "th_wait_kind", self.fiber["waits_as"])
+        name, number = self.view.string(kind["name"]), self.fiber["waits_for"]
+        if name == "time":
+            return name
+        if kind["owner"] != 0 and kind["bytes"] == 0:
+            return f"{name} {Struct(self.view, 'th_task', number)['id']}"
+        return f"{name} {number}" if kind["is_number"] else f"{name} {number:#x}"
 
     def parent(self):
         group, known = self.record["group"], self.view.parents

@@ -53,9 +53,12 @@ static void add_span(struct th_text *text, int64_t ns)
         th_text_add(text, "%ld.%ld ms", (long)(ns / 1000000), (long)(ns / 100000 % 10));
 }
 
-static bool is_number(const struct th_wait_kind *kind)
+static void add_object(struct th_text *text, const struct th_wait_kind *kind, const void *object)
 {
-    return kind == &th_wait_to_read || kind == &th_wait_to_write;
+    if (kind->is_number)
+        th_text_add(text, " for %s %d", kind->name, (int)(intptr_t)object);
+    else
+        th_text_add(text, " for %s %p", kind->name, object);
 }
 
 static void add_wait(struct dump *dump, const struct th_sighting *seen)
@@ -66,13 +69,11 @@ static void add_wait(struct dump *dump, const struct th_sighting *seen)
     if (kind == &th_wait_for_time) {
         th_text_add(text, " for time, for another ");
         add_span(text, (int64_t)(intptr_t)seen->waiting.object - dump->now);
-    } else if (is_number(kind)) {
-        th_text_add(text, " for %s %d", kind->name, (int)(intptr_t)seen->waiting.object);
     } else if (seen->owner != NULL && seen->owner == seen->waiting.object) {
         th_text_add(text, " for the end of ");
         add_task_name(dump, seen->owner, seen->owner_id);
     } else if (copy != NULL) {
-        th_text_add(text, " for %s %p", copy->name, seen->waiting.object);
+        add_object(text, copy, seen->waiting.object);
         if (seen->owner != NULL) {
             th_text_add(text, ", which ");
             add_task_name(dump, seen->owner, seen->owner_id);
