@@ -193,7 +193,7 @@ static void write_ready_spans(struct th_text *text)
 
 int thrum_stats_write(int fd)
 {
-    char bytes[512];
+    char bytes[256];
     struct th_text text = {.bytes = bytes, .capacity = sizeof bytes, .fd = fd};
     thrum_stats stats;
     thrum_stats_read(&stats);
