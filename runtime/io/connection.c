@@ -5,6 +5,7 @@
 #include "base/origins.h"
 #include "base/sys_io.h"
 #include "io/connection.h"
+#include "io/simulated.h"
 #include "io/transfer.h"
 
 #include <errno.h>
@@ -22,6 +23,9 @@ int th_connection_socket(int domain, int type, int protocol)
 
 int thrum_socket(int domain, int type, int protocol)
 {
+    /* What comes over it would be no seed's choice. */
+    if (domain != AF_UNIX && th_sim_is_here())
+        return -EOPNOTSUPP;
     return th_connection_socket(domain, type, protocol);
 }
 
