@@ -357,5 +357,7 @@ TEST(each_call_that_waits_says_what_for)
 {
     if (kit_is_emulated())
         SKIP("an emulator does not read a process's memory for it");
+    if (kit_is_slow())
+        SKIP("a table of names: what sanitizers look for is in the calls' own tests");
     run_on(2, make_what_they_wait_for, NULL);
 }
