@@ -18,7 +18,7 @@ int thrum_openat(int directory, const char *path, int flags, mode_t mode)
         fd = th_sys_openat(directory, path, flags | O_CLOEXEC, mode);
     } while (fd == -EINTR);
     if (fd >= 0)
-        th_descriptor_adopt(fd, TH_KIND_UNKNOWN);
+        th_descriptor_adopt(fd, TH_KIND_OPENED);
     return fd;
 }
 
