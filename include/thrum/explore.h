@@ -25,8 +25,7 @@
  *
  * Calls that are known: alloc, mmap, open, close, read, write, readv, writev, pread, pwrite, recv, send, recvmsg,
  * sendmsg, accept, connect, socket, bind, listen, sendfile, splice, poll, epoll_wait, fsync, getaddrinfo, spawn, and
- * others. Those that move bytes can be cut short; do not do it to reads of TCP sockets, which no kernel does: they
- * would hang.
+ * others. Those that move bytes can be cut short.
  *
  * thrum_explore tries many seeds. It finds what depends on the order of tasks between the places above; what two
  * threads do to the same word in the same nanosecond it does not find: that is the thread sanitizer's.

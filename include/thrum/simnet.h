@@ -30,8 +30,10 @@
  *           of partition, -ENOENT if there is no such node
  *
  * Addresses are for thrum_peer_name, and to be given back to thrum_sendto; their bytes are no internet addresses.
- * "unix" and sockets by thrum_socket stay real. While the network is there a run whose tasks all wait, without a timer,
- * is a deadlock though some wait for file descriptors: so nothing may come from other processes, or signals.
+ * "unix" stays real. thrum_socket of other families and thrum_resolve are refused (-EOPNOTSUPP): they would let in what
+ * no seed chooses; dial and listen know the names of nodes. While the network is there a run whose tasks all wait,
+ * without a timer, is a deadlock though some wait for file descriptors: so nothing may come from other processes, or
+ * signals.
  */
 #ifndef THRUM_SIMNET_H
 #define THRUM_SIMNET_H

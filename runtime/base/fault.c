@@ -98,8 +98,7 @@ static bool parse_when(const char *text, struct rule *rule)
     return rule->first > 0 && *end == ':';
 }
 
-/* The calls that move bytes. A read of a TCP socket that is cut short tells a lie that no kernel tells: that there was
- * nothing more (io/bytes.c). */
+/* The calls that move bytes. */
 static bool can_be_short(enum th_sys_call call)
 {
     static const enum th_sys_call movers[] = {TH_SYS_read,     TH_SYS_write,  TH_SYS_readv, TH_SYS_writev,

@@ -45,6 +45,12 @@ int th_fault_check(enum th_sys_call call, size_t *bytes);
 /* How many rules there are. */
 extern th_atomic32 th_fault_rules;
 
+/* While it is, a call that moved less than it could says nothing of the kernel: it may have been cut. */
+TH_INLINE bool th_fault_is_planned(void)
+{
+    return TH_UNLIKELY(th_atomic32_load_relaxed(&th_fault_rules) != 0);
+}
+
 TH_INLINE int th_fault_look(enum th_sys_call call, size_t *bytes)
 {
 #if !defined(TH_FAULTS)

@@ -70,6 +70,8 @@
     X(setsockopt)       \
     X(getsockname)      \
     X(getpeername)      \
+    X(fchmod)           \
+    X(memfd)            \
     X(getaddrinfo)      \
     X(fsync)            \
     X(fstatat)          \

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int th_sys_openat(int directory, const char *path, int flags, mode_t mode)
@@ -48,6 +49,18 @@ int th_sys_ftruncate(int fd, int64_t bytes)
 {
     int fault = TH_FAULT(ftruncate);
     return fault ? fault : (int)SYS_RESULT(ftruncate(fd, bytes));
+}
+
+int th_sys_fchmod(int fd, mode_t mode)
+{
+    int fault = TH_FAULT(fchmod);
+    return fault ? fault : (int)SYS_RESULT(fchmod(fd, mode));
+}
+
+int th_sys_memfd(const char *name)
+{
+    int fault = TH_FAULT(memfd);
+    return fault ? fault : (int)SYS_RESULT(memfd_create(name, MFD_CLOEXEC));
 }
 
 ssize_t th_sys_getdents(int fd, void *to, size_t bytes)

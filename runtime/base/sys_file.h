@@ -13,6 +13,8 @@ int th_sys_rename(const char *from, const char *to);
 int th_sys_unlink(const char *path, int flags); /* AT_REMOVEDIR: a directory */
 int th_sys_mkdir(const char *path, mode_t mode);
 int th_sys_ftruncate(int fd, int64_t bytes);
+int th_sys_fchmod(int fd, mode_t mode);
+int th_sys_memfd(const char *name); /* a file in memory, without a path */
 /* Entries as struct dirent64, each d_reclen bytes: how many bytes, 0 at the end. */
 ssize_t th_sys_getdents(int fd, void *to, size_t bytes);
 

@@ -218,6 +218,15 @@ int th_sys_getsockopt(int fd, int level, int option, int *value)
     return fault ? fault : (int)SYS_RESULT(getsockopt(fd, level, option, value, &length));
 }
 
+int64_t th_sys_peer_user(int fd)
+{
+    int fault = TH_FAULT(getsockopt);
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    long code = fault ? fault : SYS_RESULT(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length));
+    return code < 0 ? code : (int64_t)peer.uid;
+}
+
 int th_sys_setsockopt(int fd, int level, int option, int value)
 {
     int fault = TH_FAULT(setsockopt);

@@ -48,6 +48,7 @@ int th_sys_getsockopt(int fd, int level, int option, int *value);
 int th_sys_setsockopt(int fd, int level, int option, int value);
 int th_sys_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int th_sys_getpeername(int fd, struct sockaddr *address, socklen_t *length);
+int64_t th_sys_peer_user(int fd); /* who has connected a unix socket, by his number; fails as getsockopt */
 
 /* Names. Blocks, wants some 64 KiB of stack; the list is for th_sys_freeaddrinfo. -ENOENT: nobody knows the name;
  * -EAGAIN: no answer for now; -EIO: none for good; -EINVAL: such hints, or such a service. */

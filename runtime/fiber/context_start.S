@@ -30,4 +30,13 @@ th_context_start:
     .cfi_endproc
     .size th_context_start, . - th_context_start
 
+    /* gdb's commands for tasks, in every program: a debugger's section, which no process loads and `strip` takes away.
+     * 4: a Python text with its name before it. It stands here because this file is in all of them. */
+    .pushsection .debug_gdb_scripts, "MS", %progbits, 1
+    .byte 4
+    .ascii "gdb.inlined-script.thrum\n"
+    .incbin "debugger/thrum_gdb.py"
+    .byte 0
+    .popsection
+
     .section .note.GNU-stack, "", %progbits

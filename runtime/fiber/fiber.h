@@ -59,6 +59,8 @@ struct th_fiber {
     void *arg;                       /* c */
     th_atomicptr waits_as;           /* a: task/waiting.h: how its task waits, for reports; NULL: it does not */
     th_atomicptr waits_for;          /* a: and for what */
+    const void *call_waits_as;       /* r: the same of a call that waits by other calls; NULL: none does */
+    const void *call_waits_for;      /* r */
     int64_t parked_at;               /* r: about when its task last parked; for reports */
     struct th_annotation annotation; /* p */
 };

@@ -1,6 +1,7 @@
 /* Reading and writing, whatever it is. */
 #include <thrum/io.h>
 
+#include "base/fault.h"
 #include "base/sys_io.h"
 #include "io/transfer.h"
 
@@ -38,10 +39,12 @@ static ssize_t receive(const struct th_io *io, const struct vector *vector)
     return got == -ENOTSOCK ? th_io_mistook(io, TH_KIND_UNKNOWN) : got;
 }
 
+/* The kernel gives what there is: after less than was asked for there is no more, unless a fault has cut the call. */
 static ssize_t receive_stream(const struct th_io *io, const struct vector *vector)
 {
     ssize_t got = receive(io, vector);
-    if (got > 0 && io->descriptor != NULL && vector->count == 1 && (size_t)got < vector->parts->iov_len)
+    bool is_less = got > 0 && vector->count == 1 && (size_t)got < vector->parts->iov_len;
+    if (is_less && io->descriptor != NULL && !th_fault_is_planned())
         th_descriptor_drained(io->descriptor, io->seen);
     return got;
 }

@@ -4,6 +4,7 @@
 
 #include "base/sys_io.h"
 #include "io/connection.h"
+#include "io/simulated.h"
 #include "io/transfer.h"
 
 #include <errno.h>
@@ -19,6 +20,9 @@ int th_connection_socket(int domain, int type, int protocol)
 
 int thrum_socket(int domain, int type, int protocol)
 {
+    /* What comes over it would be no seed's choice. */
+    if (domain != AF_UNIX && th_sim_is_here())
+        return -EOPNOTSUPP;
     return th_connection_socket(domain, type, protocol);
 }
 

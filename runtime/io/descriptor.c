@@ -236,8 +236,10 @@ void th_descriptor_unlist(struct th_descriptor *descriptor, enum th_direction di
     th_lock_leave(&descriptor->lock);
 }
 
-const struct th_wait_kind th_wait_to_read = {.name = "input on fd"};
-const struct th_wait_kind th_wait_to_write = {.name = "room for output on fd"};
+static const struct th_wait_kind kinds[] = {
+    [TH_READING] = {.name = "input on fd", .is_number = true},
+    [TH_WRITING] = {.name = "room for output on fd", .is_number = true},
+};
 
 int th_descriptor_wait(struct th_descriptor *descriptor, int fd, enum th_direction direction, uint32_t seen)
 {
@@ -251,7 +253,7 @@ int th_descriptor_wait(struct th_descriptor *descriptor, int fd, enum th_directi
         th_await_abandon(&waiter);
         return code < 0 ? code : 0;
     }
-    th_waiting_begin(direction == TH_READING ? &th_wait_to_read : &th_wait_to_write, (void *)(intptr_t)fd);
+    th_waiting_begin(&kinds[direction], (void *)(intptr_t)fd);
     code = th_await(&waiter, TH_SYS_FOREVER);
     th_waiting_end();
     if (code < 0)

@@ -13,6 +13,7 @@
 #include "io/connection.h"
 #include "io/descriptor.h"
 #include "io/simulated.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -85,6 +86,8 @@ static int run_in_race(void *arg)
     return 0;
 }
 
+static const struct th_wait_kind race_wait = {.name = "one of several addresses to answer, in the dial"};
+
 /* Waits until one more has ended than `seen`, or one has won, at most until a point in time. 0, or -errno:
  * cancelled. */
 static int wait_for_end(struct race *race, int seen, int64_t until)
@@ -102,7 +105,9 @@ static int wait_for_end(struct race *race, int seen, int64_t until)
         th_await_abandon(&waiter);
         return 0;
     }
+    th_waiting_begin(&race_wait, race);
     code = th_await(&waiter, until);
+    th_waiting_end();
     th_lock_take(&race->lock);
     race->starter = NULL;
     th_lock_leave(&race->lock);

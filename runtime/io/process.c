@@ -6,6 +6,7 @@
 #include "base/sys_file.h"
 #include "base/sys_process.h"
 #include "io/descriptor.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,14 +126,24 @@ int thrum_process_start(thrum_process *process, const char *const arguments[], c
 
 /* ---- Its end ---- */
 
+static const struct th_wait_kind process_wait = {.name = "the end of process", .is_number = true};
+
+static int wait_for_end(const thrum_process *process)
+{
+    struct pollfd end = {.fd = process->end_, .events = POLLIN};
+    th_waiting_name(&process_wait, (void *)(intptr_t)process->id);
+    int code = thrum_poll(&end, 1, THRUM_FOREVER);
+    th_waiting_unname();
+    return code;
+}
+
 int thrum_process_wait(thrum_process *process, int *status)
 {
     int taken = 0, code;
-    struct pollfd end = {.fd = process->end_, .events = POLLIN};
     if (process->end_ < 0)
         return -ECHILD;
     while ((code = th_sys_pidfd_wait(process->end_, &taken)) == -EAGAIN) {
-        code = thrum_poll(&end, 1, THRUM_FOREVER);
+        code = wait_for_end(process);
         if (code < 0)
             return code;
     }

@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/sys_io.h"
 #include "io/address.h"
+#include "io/simulated.h"
 #include "task/aside.h"
 #include "task/life.h"
 #include "task/waiting.h"
@@ -136,6 +137,9 @@ static int await_lookup(struct th_worker *worker, struct lookup *lookup)
 int thrum_resolve(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     struct th_fiber *self = th_fiber_self();
+    /* A name service's answer would be no seed's choice. */
+    if (th_sim_is_here())
+        return -EOPNOTSUPP;
     if (self == NULL || !th_worker_of(self)->runtime->monitor.is_running) {
         int ended = th_await_look();
         return ended < 0 ? ended : th_sys_getaddrinfo(host, service, hints, found);

@@ -7,6 +7,7 @@
 #include "io/connection.h"
 #include "io/poller.h"
 #include "task/await.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -55,6 +56,8 @@ static bool take_room(struct service *service, struct th_waiter *waiter)
     return is_room;
 }
 
+static const struct th_wait_kind room_wait = {.name = "room for one more connection, in the service"};
+
 static int wait_for_room(struct service *service)
 {
     for (;;) {
@@ -66,7 +69,9 @@ static int wait_for_room(struct service *service)
             th_await_abandon(&waiter);
             return 0;
         }
+        th_waiting_begin(&room_wait, service);
         code = th_await(&waiter, TH_SYS_FOREVER);
+        th_waiting_end();
         th_lock_take(&service->lock);
         service->acceptor = NULL;
         th_lock_leave(&service->lock);

@@ -13,6 +13,7 @@
 #include "base/sys_io.h"
 #include "io/descriptor.h"
 #include "io/ready_cases.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -82,13 +83,17 @@ static int told(uint64_t count)
     return count < INT_MAX ? (int)count : INT_MAX;
 }
 
+static const struct th_wait_kind signal_wait = {.name = "signal", .is_number = true};
+
 int thrum_signal_wait(int signo)
 {
     uint64_t count;
     int code = thrum_signal_catch(signo);
     if (code < 0)
         return code;
+    th_waiting_name(&signal_wait, (void *)(intptr_t)signo);
     ssize_t got = thrum_read(bell_of(signo), &count, sizeof count);
+    th_waiting_unname();
     return got < 0 ? (int)got : told(count);
 }
 

@@ -29,8 +29,7 @@ struct th_sim *th_sim_network;
 static uint64_t last_id;
 static const thrum_local local_node; /* the network's id, and the node's number in the low byte */
 
-/* Threads that are not the run's have no part in it. */
-static bool is_here(void)
+bool th_sim_is_here(void)
 {
     return th_sim_is_on() && th_task_self() != NULL;
 }
@@ -97,7 +96,7 @@ static uint32_t own_node(const struct th_sim *net)
 int thrum_simnet_node(const char *name)
 {
     struct th_sim *net = th_sim_network;
-    if (!is_here())
+    if (!th_sim_is_here())
         return -EPERM;
     int node = make_node(net, name);
     return node < 0 ? node : thrum_local_set(&local_node, (void *)(uintptr_t)(net->id << 8 | (uint32_t)node));
@@ -127,7 +126,7 @@ static int others_of(struct th_sim *net, const char *name, int but, uint64_t *ot
 static int two_sides(const char *name, const char *other, int *node, uint64_t *others)
 {
     struct th_sim *net = th_sim_network;
-    if (!is_here())
+    if (!th_sim_is_here())
         return -EPERM;
     *node = make_node(net, name);
     return *node < 0 ? *node : others_of(net, other, *node, others);
@@ -292,7 +291,7 @@ static int open_place(struct th_sim *net, struct th_sim_place *place, int *fd)
 
 bool th_sim_takes(const char *network)
 {
-    return is_here() && (strncmp(network, "tcp", 3) == 0 || strncmp(network, "udp", 3) == 0);
+    return th_sim_is_here() && (strncmp(network, "tcp", 3) == 0 || strncmp(network, "udp", 3) == 0);
 }
 
 static bool is_loopback_or_any(const struct th_endpoint *found)

@@ -85,6 +85,8 @@ TH_INLINE bool th_sim_is_on(void)
 
 /* ---- For the calls that everybody makes ---- */
 
+/* Whether the caller is in it: threads that are not the run's have no part. */
+bool th_sim_is_here(void);
 /* Whether an address of this network ("tcp4") is a simulated one. */
 bool th_sim_takes(const char *network);
 int th_sim_dial(const char *network, const char *address, int *fd);

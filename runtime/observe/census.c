@@ -24,26 +24,58 @@ bool th_census_copy(const struct th_task *record, uint64_t id, struct th_task *c
     return peek(record, copy, sizeof *copy) && copy->id == id;
 }
 
-const struct th_task *th_census_parent(const struct th_task *copy, uint64_t *id)
+const struct th_task *th_census_opener(const struct thrum_group *group, uint64_t *id)
 {
-    struct thrum_group group;
-    if (!peek(copy->group, &group, sizeof group) || !peek(&group.opener_->id, id, sizeof *id) || *id == 0)
+    struct thrum_group copy;
+    if (!peek(group, &copy, sizeof copy) || !peek(&copy.opener_->id, id, sizeof *id) || *id == 0)
         return NULL;
-    return group.opener_;
+    return copy.opener_;
+}
+
+static size_t kept_at(const void *address)
+{
+    return (size_t)((uintptr_t)address * 0x9e3779b97f4a7c15u >> 40) % TH_CENSUS_KEPT;
+}
+
+/* There are few of them, and they never change. */
+static const struct th_wait_kind *kind_of(struct th_census *census, const struct th_wait_kind *kind)
+{
+    size_t at = kept_at(kind);
+    if (census->kinds[at].at != kind) {
+        census->kinds[at].at = NULL;
+        if (!peek(kind, &census->kinds[at].copy, sizeof census->kinds[at].copy))
+            return NULL;
+        census->kinds[at].at = kind;
+    }
+    return kind != NULL ? &census->kinds[at].copy : NULL;
+}
+
+const struct th_wait_kind *th_census_kind(struct th_census *census, const struct th_sighting *seen)
+{
+    return seen->state == TH_TASK_PARKED ? kind_of(census, seen->waiting.kind) : NULL;
+}
+
+/* The same for workers: the last known one where it is not to be had. */
+static uint32_t index_of(struct th_census *census, const struct th_worker *worker)
+{
+    size_t at = kept_at(worker);
+    if (census->workers[at].at != worker && peek(&worker->index, &census->workers[at].index, sizeof(uint32_t)))
+        census->workers[at].at = worker;
+    return census->workers[at].index;
 }
 
 /* Who must act before a wait can end, asked of a copy of what is waited for. */
-static const struct th_task *owner_of(struct th_waiting waiting, uint64_t *id)
+static const struct th_task *owner_of(struct th_census *census, struct th_waiting waiting, uint64_t *id)
 {
-    struct th_wait_kind kind;
+    const struct th_wait_kind *kind = kind_of(census, waiting.kind);
     uint64_t copy[OBJECT_BYTES_MOST / sizeof(uint64_t)];
     const struct th_task *owner = NULL;
-    if (!peek(waiting.kind, &kind, sizeof kind) || kind.owner == NULL || kind.bytes > sizeof copy)
+    if (kind == NULL || kind->owner == NULL || kind->bytes > sizeof copy)
         return NULL;
-    if (kind.bytes == 0)
+    if (kind->bytes == 0)
         owner = waiting.object;
-    else if (peek(waiting.object, copy, kind.bytes))
-        owner = kind.owner(copy);
+    else if (peek(waiting.object, copy, kind->bytes))
+        owner = kind->owner(copy);
     return owner != NULL && peek(&owner->id, id, sizeof *id) && *id != 0 ? owner : NULL;
 }
 
@@ -156,17 +188,16 @@ static void look_at_fiber(struct th_census *census, const struct th_task *task, 
         seen->state = TH_TASK_MOVING;
         return;
     }
-    const struct th_worker *worker = TH_CONTAINER(fiber.thread, struct th_worker, thread);
-    (void)peek(&worker->index, &seen->worker, sizeof seen->worker);
+    seen->worker = index_of(census, TH_CONTAINER(fiber.thread, struct th_worker, thread));
     seen->state = state_of(task, seen, &fiber);
     if (seen->state == TH_TASK_BENEATH)
         look_on_top(task, seen, &fiber);
     if (seen->state == TH_TASK_PARKED) {
         seen->waiting = th_waiting_of(&fiber);
-        seen->owner = owner_of(seen->waiting, &seen->owner_id);
+        seen->owner = owner_of(census, seen->waiting, &seen->owner_id);
         seen->parked_at = fiber.parked_at;
     }
-    if (seen->state == TH_TASK_PARKED || seen->state == TH_TASK_READY)
+    if (census->has_calls && (seen->state == TH_TASK_PARKED || seen->state == TH_TASK_READY))
         look_at_stack(census, task, seen, &fiber);
 }
 
@@ -188,7 +219,12 @@ static void look_at(struct th_census *census, const struct th_task *record, cons
     if (task->id == 0 || task->runtime != census->runtime || census->count == census->capacity)
         return;
     struct th_sighting *seen = &census->sightings[census->count];
-    *seen = (struct th_sighting){.id = task->id, .record = record, .stack = TH_NO_STACK};
+    *seen = (struct th_sighting){.id = task->id,
+                                 .record = record,
+                                 .fn = task->fn,
+                                 .name = task->name,
+                                 .group = task->group,
+                                 .stack = TH_NO_STACK};
     if (is_over(task))
         seen->state = TH_TASK_OVER;
     else if (task->fiber != NULL)
@@ -234,11 +270,12 @@ static int open_census(struct thrum_runtime *runtime, struct th_census **census)
     return 0;
 }
 
-int th_census_take(struct thrum_runtime *runtime, struct th_census **census)
+int th_census_take(struct thrum_runtime *runtime, bool has_calls, struct th_census **census)
 {
     int code = open_census(runtime, census);
     if (code < 0)
         return code;
+    (*census)->has_calls = has_calls;
     uint32_t count;
     for (const struct th_record_chunk *chunk = NULL;
          (chunk = th_records_next_chunk(&runtime->records, chunk)) != NULL;) {

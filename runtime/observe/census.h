@@ -39,6 +39,9 @@ enum { TH_NO_STACK = 0xffffffffu };
 struct th_sighting {
     uint64_t id;
     const struct th_task *record;
+    th_task_fn fn;
+    const char *name;
+    const struct thrum_group *group;
     struct th_waiting waiting;
     const struct th_task *owner; /* who has what it waits for, or runs on top of it; NULL: nobody knows */
     uint64_t owner_id;
@@ -59,10 +62,11 @@ struct th_calls {
     uint32_t same_hash; /* the next one in its place of the table, or TH_NO_STACK */
 };
 
-enum { TH_CENSUS_TABLE = 4096 };
+enum { TH_CENSUS_TABLE = 4096, TH_CENSUS_KEPT = 64 };
 
 struct th_census {
     struct thrum_runtime *runtime;
+    bool has_calls;
     struct th_sighting *sightings;
     uint32_t count, capacity;
     struct th_calls *stacks;
@@ -71,20 +75,32 @@ struct th_census {
     uint32_t states[TH_TASK_STATES];
     /* For its own use. */
     size_t mapped;
+    struct {
+        const struct th_wait_kind *at;
+        struct th_wait_kind copy;
+    } kinds[TH_CENSUS_KEPT];
+    struct {
+        const struct th_worker *at;
+        uint32_t index;
+    } workers[TH_CENSUS_KEPT];
     uint32_t table[TH_CENSUS_TABLE];
     struct th_unwind unwind;
     uintptr_t places[TH_CENSUS_FRAMES];
     TH_ALIGNED(TH_CACHE_LINE) char chunk[1 << 16]; /* records as they were, and aligned as they are */
 };
 
-/* 0, or -ENOMEM. */
-int th_census_take(struct thrum_runtime *runtime, struct th_census **census);
+/* With the tasks' calls, which is nearly all of the price, or without. 0, or -ENOMEM. */
+int th_census_take(struct thrum_runtime *runtime, bool has_calls, struct th_census **census);
 void th_census_drop(struct th_census *census);
+
+/* A copy of what a sighting waits for; NULL: nothing, or it cannot be told. Stays until the census is dropped or
+ * another kind is asked for. */
+const struct th_wait_kind *th_census_kind(struct th_census *census, const struct th_sighting *seen);
 
 /* The record's number and a copy of it, if it is still that task's. */
 bool th_census_copy(const struct th_task *record, uint64_t id, struct th_task *copy);
 
-/* Who opened the group that a copied task is in: NULL for the root. */
-const struct th_task *th_census_parent(const struct th_task *copy, uint64_t *id);
+/* Who opened a group: NULL for the root's. */
+const struct th_task *th_census_opener(const struct thrum_group *group, uint64_t *id);
 
 #endif

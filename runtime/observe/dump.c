@@ -28,16 +28,6 @@ struct dump {
     char bytes[TEXT_BYTES];
 };
 
-static const char *const state_names[] = {
-    [TH_TASK_FRESH] = "fresh",   [TH_TASK_RUNNING] = "running", [TH_TASK_READY] = "ready", [TH_TASK_PARKED] = "parked",
-    [TH_TASK_BENEATH] = "under", [TH_TASK_MOVING] = "moving",   [TH_TASK_OVER] = "over"};
-
-static const char *const permit_names[] = {[TH_PERMIT_NONE] = "without a permit",
-                                           [TH_PERMIT_BUSY] = "busy",
-                                           [TH_PERMIT_IDLE] = "idle",
-                                           [TH_PERMIT_TAKEN] = "replaced",
-                                           [TH_PERMIT_SEEDED] = "seeded"};
-
 /* ---- A task, in words ---- */
 
 static void add_name(struct th_text *text, uint64_t id, const char *name)
@@ -63,27 +53,27 @@ static void add_span(struct th_text *text, int64_t ns)
         th_text_add(text, "%ld.%ld ms", (long)(ns / 1000000), (long)(ns / 100000 % 10));
 }
 
-static bool is_number(const struct th_wait_kind *kind)
+static void add_object(struct th_text *text, const struct th_wait_kind *kind, const void *object)
 {
-    return kind == &th_wait_to_read || kind == &th_wait_to_write;
+    if (kind->is_number)
+        th_text_add(text, " for %s %d", kind->name, (int)(intptr_t)object);
+    else
+        th_text_add(text, " for %s %p", kind->name, object);
 }
 
 static void add_wait(struct dump *dump, const struct th_sighting *seen)
 {
     struct th_text *text = &dump->text;
-    const struct th_wait_kind *kind = seen->waiting.kind;
-    struct th_wait_kind copy;
+    const struct th_wait_kind *kind = seen->waiting.kind, *copy = th_census_kind(dump->census, seen);
     th_text_add(text, " waits");
     if (kind == &th_wait_for_time) {
         th_text_add(text, " for time, for another ");
         add_span(text, (int64_t)(intptr_t)seen->waiting.object - dump->now);
-    } else if (is_number(kind)) {
-        th_text_add(text, " for %s %d", kind->name, (int)(intptr_t)seen->waiting.object);
     } else if (seen->owner != NULL && seen->owner == seen->waiting.object) {
         th_text_add(text, " for the end of ");
         add_task_name(dump, seen->owner, seen->owner_id);
-    } else if (kind != NULL && th_sys_peek(kind, &copy, sizeof copy) == 0) {
-        th_text_add(text, " for %s %p", copy.name, seen->waiting.object);
+    } else if (copy != NULL) {
+        add_object(text, copy, seen->waiting.object);
         if (seen->owner != NULL) {
             th_text_add(text, ", which ");
             add_task_name(dump, seen->owner, seen->owner_id);
@@ -100,7 +90,7 @@ static void write_path(struct dump *dump, struct th_text *path, const struct th_
     struct th_task copy = *task;
     uint64_t id;
     for (int depth = 0; depth < PATH_MOST; depth++) {
-        const struct th_task *parent = th_census_parent(&copy, &id);
+        const struct th_task *parent = th_census_opener(copy.group, &id);
         if (parent == NULL || !th_census_copy(parent, id, &copy))
             return;
         th_text_put(path, " in ", 4);
@@ -133,7 +123,7 @@ static void add_sighting(struct dump *dump, const struct th_sighting *seen)
     if (seen->state == TH_TASK_PARKED)
         add_wait(dump, seen);
     else
-        th_text_add(text, " is %s", state_names[seen->state]);
+        th_text_add(text, " is %s", th_state_names[seen->state]);
     if (seen->state == TH_TASK_BENEATH && seen->owner != NULL) {
         th_text_add(text, " ");
         add_task_name(dump, seen->owner, seen->owner_id);
@@ -163,9 +153,9 @@ static void add_json_number(struct dump *dump, const char *key, int64_t value)
 
 static void add_json_wait(struct dump *dump, const struct th_sighting *seen)
 {
-    struct th_wait_kind copy;
-    if (seen->waiting.kind != NULL && th_sys_peek(seen->waiting.kind, &copy, sizeof copy) == 0) {
-        add_json_string(dump, "waits_for", copy.name);
+    const struct th_wait_kind *kind = th_census_kind(dump->census, seen);
+    if (kind != NULL) {
+        add_json_string(dump, "waits_for", kind->name);
         add_json_number(dump, "object", (int64_t)(intptr_t)seen->waiting.object);
     }
     if (seen->owner != NULL)
@@ -178,10 +168,10 @@ static void add_json_sighting(struct dump *dump, const struct th_sighting *seen)
     struct th_task copy;
     uint64_t parent;
     th_text_add(&dump->text, "{\"id\":%lu", (unsigned long)seen->id);
-    add_json_string(dump, "state", state_names[seen->state]);
+    add_json_string(dump, "state", th_state_names[seen->state]);
     if (th_census_copy(seen->record, seen->id, &copy)) {
         add_json_string(dump, "name", th_names_task(&dump->names, &copy));
-        if (th_census_parent(&copy, &parent) != NULL)
+        if (th_census_opener(copy.group, &parent) != NULL)
             add_json_number(dump, "parent", (int64_t)parent);
         if (copy.fiber != NULL)
             add_json_number(dump, "worker", seen->worker);
@@ -275,10 +265,10 @@ static void add_worker(struct dump *dump, const struct th_worker *worker)
         th_text_add(&dump->text,
                     "{\"index\":%u,\"permit\":\"%s\",\"thread\":%u,\"ready\":%u,\"fresh\":%u,"
                     "\"dispatches\":%lu}",
-                    worker->index, permit_names[permit], tid, ready, th_queue_count(&worker->fresh), dispatches);
+                    worker->index, th_permit_names[permit], tid, ready, th_queue_count(&worker->fresh), dispatches);
     else
         th_text_add(&dump->text, "  worker %u: %s, thread %u, %u ready, %u fresh, %lu dispatches\n", worker->index,
-                    permit_names[permit], tid, ready, th_queue_count(&worker->fresh), dispatches);
+                    th_permit_names[permit], tid, ready, th_queue_count(&worker->fresh), dispatches);
 }
 
 static void add_workers(struct dump *dump, struct thrum_runtime *runtime)
@@ -296,13 +286,13 @@ static void add_head(struct dump *dump, const struct thrum_runtime *runtime)
     const struct th_census *census = dump->census;
     th_text_add(&dump->text, "thrum: runtime of %u workers, %u tasks:", runtime->worker_count, census->count);
     for (uint32_t i = 0; i < TH_TASK_STATES; i++)
-        th_text_add(&dump->text, "%s %u %s", i == 0 ? "" : ",", census->states[i], state_names[i]);
+        th_text_add(&dump->text, "%s %u %s", i == 0 ? "" : ",", census->states[i], th_state_names[i]);
     th_text_add(&dump->text, "\n");
 }
 
 static int add_runtime(struct dump *dump, struct thrum_runtime *runtime)
 {
-    int code = th_census_take(runtime, &dump->census);
+    int code = th_census_take(runtime, true, &dump->census);
     if (code < 0)
         return code;
     dump->now = th_sys_now();

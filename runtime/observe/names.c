@@ -1,9 +1,19 @@
 #include "observe/names.h"
 
 #include "base/sys.h"
-#include "sched/task_record.h"
+#include "observe/census.h"
 
 #include <string.h>
+
+const char *const th_state_names[] = {
+    [TH_TASK_FRESH] = "fresh",   [TH_TASK_RUNNING] = "running", [TH_TASK_READY] = "ready", [TH_TASK_PARKED] = "parked",
+    [TH_TASK_BENEATH] = "under", [TH_TASK_MOVING] = "moving",   [TH_TASK_OVER] = "over"};
+
+const char *const th_permit_names[] = {[TH_PERMIT_NONE] = "without a permit",
+                                       [TH_PERMIT_BUSY] = "busy",
+                                       [TH_PERMIT_IDLE] = "idle",
+                                       [TH_PERMIT_TAKEN] = "replaced",
+                                       [TH_PERMIT_SEEDED] = "seeded"};
 
 const struct th_symbol *th_names_place(struct th_names *names, uintptr_t place)
 {
@@ -34,9 +44,14 @@ static bool copy_string(const char *from, char *to, size_t capacity)
     return true;
 }
 
+const char *th_names_of(struct th_names *names, const char *given, th_task_fn fn)
+{
+    if (given != NULL && copy_string(given, names->task_name, sizeof names->task_name))
+        return names->task_name;
+    return th_names_place(names, (uintptr_t)fn)->name;
+}
+
 const char *th_names_task(struct th_names *names, const struct th_task *copy)
 {
-    if (copy->name != NULL && copy_string(copy->name, names->task_name, sizeof names->task_name))
-        return names->task_name;
-    return th_names_place(names, (uintptr_t)copy->fn)->name;
+    return th_names_of(names, copy->name, copy->fn);
 }

@@ -1,4 +1,4 @@
-/* What a running runtime brings along for who looks on: SIGQUIT dumps, and so does a panic. */
+/* What a running runtime brings along for who looks on: SIGQUIT dumps, and so does a panic; a console. */
 #include "task/observer.h"
 
 #include "base/config.h"
@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "base/sys.h"
 #include "observe/brief_dump.h"
+#include "observe/console.h"
 #include "observe/trace_file.h"
 
 static struct {
@@ -58,6 +59,7 @@ void th_observer_open(void)
         th_panic_rest = tell_all;
         th_trace_open();
         catch_quit();
+        th_console_open();
     }
     th_lock_leave(&observer.lock);
 }
@@ -71,7 +73,9 @@ void th_observer_end(struct thrum_runtime *runtime)
 void th_observer_close(void)
 {
     th_lock_take(&observer.lock);
-    if (--observer.users == 0)
+    if (--observer.users == 0) {
+        th_console_close();
         release_quit();
+    }
     th_lock_leave(&observer.lock);
 }

@@ -8,6 +8,7 @@
 #include "sched/registry.h"
 #include "sched/wait.h"
 #include "sched/worker.h"
+#include "task/life.h"
 #include "task/waiting.h"
 
 #include <errno.h>
@@ -107,6 +108,15 @@ static void add_reason(struct trace *trace, const struct th_flight *end_event)
                 kind.name != NULL ? kind.name : "");
 }
 
+static const char *name_of(struct trace *trace, const void *fn)
+{
+    /* The user's own is called by it; reports call the task so too. */
+    if (fn == (const void *)(uintptr_t)th_run_main)
+        return "main";
+    const char *name = th_names_place(&trace->names, (uintptr_t)fn)->name;
+    return *name != '\0' ? name : "task";
+}
+
 /* The innermost one; what ended it, or NULL: it goes on. Of several dispatches the first alone is known. */
 static void close_slice(struct trace *trace, int64_t at, const struct th_flight *end_event)
 {
@@ -114,8 +124,7 @@ static void close_slice(struct trace *trace, int64_t at, const struct th_flight 
         return;
     const struct slice *slice = &trace->slices[trace->depth];
     uint32_t more = end_event != NULL && !trace->has_all ? end_event->dispatch - slice->dispatch : 0;
-    const char *name = th_names_place(&trace->names, (uintptr_t)slice->fn)->name;
-    begin(trace, "X", slice->since, *name != '\0' ? name : "task");
+    begin(trace, "X", slice->since, name_of(trace, slice->fn));
     add_time(&trace->text, "dur", at > slice->since ? at - slice->since : 0);
     th_text_add(&trace->text, ",\"args\":{\"task\":%lu", (unsigned long)slice->task);
     if (more > 1)

@@ -46,3 +46,5 @@ unset(CMAKE_REQUIRED_INCLUDES)
 # Valgrind is told of each stack where its header is there; that costs nothing outside of Valgrind.
 include(CheckIncludeFile)
 check_include_file("valgrind/valgrind.h" THRUM_HAS_VALGRIND)
+# Names for places in the code, for bpftrace and its like: nops where the header is there.
+check_include_file("sys/sdt.h" THRUM_HAS_SDT)

@@ -15,12 +15,12 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 set_target_properties(thrum_static PROPERTIES EXPORT_NAME static)
 install(TARGETS thrum EXPORT thrumShared)
 install(TARGETS thrum_static EXPORT thrumStatic)
+install(TARGETS thrum-top)
 if(TARGET thrum_locks)
     install(TARGETS thrum_locks DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
-# gdb loads it with the library that it is named after.
-install(FILES ${PROJECT_SOURCE_DIR}/runtime/debugger/thrum_gdb.py DESTINATION ${CMAKE_INSTALL_LIBDIR}
-    RENAME libthrum.so.${PROJECT_VERSION}-gdb.py)
+# The libraries have it inside; this is for a gdb that may not load it from there.
+install(FILES ${PROJECT_SOURCE_DIR}/runtime/debugger/thrum_gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/thrum)
 install(EXPORT thrumShared NAMESPACE thrum:: DESTINATION ${package_dir})
 install(EXPORT thrumStatic NAMESPACE thrum:: DESTINATION ${package_dir})
 

@@ -1,6 +1,7 @@
 #include "sched/monitor.h"
 
 #include "base/panic.h"
+#include "base/probe.h"
 #include "base/sys.h"
 #include "sched/idle.h"
 #include "sched/worker.h"
@@ -290,6 +291,7 @@ static void judge_workers(struct thrum_runtime *runtime, struct look *look)
             continue;
         look->detached++;
         th_worker_record(runtime->monitor.desk, look->now, TH_EVENT_TAKEN, worker->index);
+        TH_PROBE2(detach, worker->index, th_atomic32_load_relaxed(&worker->tid));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "sched/park.h"
 
+#include "base/probe.h"
+
 enum { WAKES_MOST = 256 }; /* kept back: few enough that others can begin with them while there are more to come */
 
 /* On the new stack, guard held: the parked task's registers are saved. Whoever has won by now found it awake, so it
@@ -18,6 +20,7 @@ void th_park_with(struct th_task *task, th_fiber_after *after, void *arg)
     struct th_worker *worker = th_worker_of(task->fiber);
     th_count(&worker->counters.parks);
     task->fiber->parked_at = worker->clock;
+    TH_PROBE2(park, task->id, th_atomicptr_load_relaxed(&task->fiber->waits_as));
     th_worker_switch_then(task->fiber, th_worker_pick(worker), after, arg);
 }
 
@@ -38,6 +41,7 @@ uint32_t th_park(struct th_task *task)
         (void)th_wait_commit(task);
     th_park_with(task, commit, task);
     uint32_t reason = th_wait_reason(task);
+    TH_PROBE2(resume, task->id, reason);
     if (TH_UNLIKELY(reason != TH_WAKE_PLAIN))
         count_end(task, reason);
     return reason;

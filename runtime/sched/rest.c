@@ -3,6 +3,8 @@
 #include "sched/idle.h"
 #include "sched/worker.h"
 
+th_atomic32 th_rest_onlookers = TH_ATOMIC_INIT(0);
+
 /* A worker that has no stack for its fresh tasks sleeps with them in its queue. */
 static bool has_something_to_do(const struct th_worker *worker)
 {
@@ -66,5 +68,5 @@ uint32_t th_rest_threads(struct thrum_runtime *runtime)
     th_lock_take(&runtime->crew.lock);
     uint32_t threads = runtime->crew.threads + runtime->monitor.is_running;
     th_lock_leave(&runtime->crew.lock);
-    return threads;
+    return threads + th_atomic32_load_relaxed(&th_rest_onlookers);
 }

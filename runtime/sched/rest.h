@@ -26,8 +26,7 @@
 #ifndef TH_SCHED_REST_H
 #define TH_SCHED_REST_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/atomic.h"
 
 struct thrum_runtime;
 
@@ -36,7 +35,8 @@ bool th_rest_is_reached(struct thrum_runtime *runtime);
 /* Grows with whatever tasks begin, end or wait for: who sees the same number twice saw one rest. */
 uint64_t th_rest_events(struct thrum_runtime *runtime);
 
-/* The threads that the runtime has. */
+/* The threads that the runtime has, and those of the library that look on and never wake a task. */
 uint32_t th_rest_threads(struct thrum_runtime *runtime);
+extern th_atomic32 th_rest_onlookers;
 
 #endif

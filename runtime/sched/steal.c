@@ -1,5 +1,6 @@
 #include "sched/steal.h"
 
+#include "base/probe.h"
 #include "base/sys.h"
 #include "sched/idle.h"
 
@@ -172,6 +173,7 @@ static bool steal(struct th_worker *thief)
         if (victim != thief && has_backlog(victim) && ask(thief, victim)) {
             thief->stolen_at = th_sys_now();
             th_worker_record(thief, thief->stolen_at, TH_EVENT_STEAL, victim->index);
+            TH_PROBE2(steal, thief->index, victim->index);
             return true;
         }
     }
@@ -226,6 +228,7 @@ static bool take_polled(struct th_worker *worker)
     th_worker_enter(worker);
     uint32_t count = th_worker_add_polled(worker, polled);
     th_worker_record(worker, worker->clock, TH_EVENT_POLL, count);
+    TH_PROBE2(poll, worker->index, count);
     th_worker_leave(worker);
     return count == 1;
 }

@@ -33,6 +33,7 @@
 
 #include "base/mutant.h"
 #include "base/panic.h"
+#include "base/probe.h"
 #include "sched/task_record.h"
 
 enum { TH_WAIT_IDLE, TH_WAIT_WAITING, TH_WAIT_PARKED, TH_WAIT_WON };
@@ -85,8 +86,12 @@ TH_INLINE enum th_wait_outcome th_wait_win(struct th_task *task, uint32_t epoch,
         uint32_t state = seen & 0xffff;
         if ((uint32_t)(seen >> 32) != epoch || (state != TH_WAIT_WAITING && state != TH_WAIT_PARKED))
             return TH_WAIT_LOST;
-        if (th_atomic64_cas_acqrel(&task->wait, &seen, th_wait_word(epoch, reason, TH_WAIT_WON))) /* [W1] [W2] */
-            return state == TH_WAIT_PARKED ? TH_WAIT_ITS_WAKE : TH_WAIT_EARLY;
+        if (!th_atomic64_cas_acqrel(&task->wait, &seen, th_wait_word(epoch, reason, TH_WAIT_WON))) /* [W1] [W2] */
+            continue;
+        if (state != TH_WAIT_PARKED)
+            return TH_WAIT_EARLY;
+        TH_PROBE2(wake, task->id, reason);
+        return TH_WAIT_ITS_WAKE;
     }
 }
 

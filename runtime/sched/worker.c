@@ -1,5 +1,6 @@
 #include "sched/worker.h"
 
+#include "base/probe.h"
 #include "base/sys.h"
 #include "sched/idle.h"
 #include "sched/steal.h"
@@ -215,7 +216,9 @@ bool th_worker_poll(struct th_worker *worker, int64_t now)
     struct th_task *polled = source != NULL ? source->poll(source, now, 0) : NULL;
     if (polled == NULL)
         return false;
-    th_worker_record(worker, now, TH_EVENT_POLL, th_worker_add_polled(worker, polled));
+    uint32_t count = th_worker_add_polled(worker, polled);
+    th_worker_record(worker, now, TH_EVENT_POLL, count);
+    TH_PROBE2(poll, worker->index, count);
     return true;
 }
 

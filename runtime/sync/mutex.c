@@ -59,7 +59,8 @@ static struct th_task *owner_for_report(const void *object)
     return th_mutex_owner(object);
 }
 
-static const struct th_wait_kind mutex_kind = {"mutex", owner_for_report, sizeof(thrum_mutex)};
+static const struct th_wait_kind mutex_kind = {
+    .name = "mutex", .owner = owner_for_report, .bytes = sizeof(thrum_mutex)};
 
 /* ---- Taking it ---- */
 

@@ -29,7 +29,7 @@ static struct th_task *owner_of(const void *object)
     return th_holder_task(th_atomicptr_load_relaxed((const th_atomicptr *)&((const thrum_once *)object)->owner_));
 }
 
-static const struct th_wait_kind once_kind = {"once", owner_of, sizeof(thrum_once)};
+static const struct th_wait_kind once_kind = {.name = "once", .owner = owner_of, .bytes = sizeof(thrum_once)};
 
 /* Inside. */
 static uint32_t look(thrum_once *once)

@@ -57,8 +57,10 @@ static struct th_task *owner_for_report(const void *object)
     return th_holder_task(th_atomicptr_load_relaxed(owner_of(object)));
 }
 
-static const struct th_wait_kind read_kind = {"rwlock, to read", owner_for_report, sizeof(thrum_rwlock)};
-static const struct th_wait_kind write_kind = {"rwlock, to write", owner_for_report, sizeof(thrum_rwlock)};
+static const struct th_wait_kind read_kind = {
+    .name = "rwlock, to read", .owner = owner_for_report, .bytes = sizeof(thrum_rwlock)};
+static const struct th_wait_kind write_kind = {
+    .name = "rwlock, to write", .owner = owner_for_report, .bytes = sizeof(thrum_rwlock)};
 
 /* ---- Entering by oneself ---- */
 

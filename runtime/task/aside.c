@@ -2,6 +2,7 @@
 
 #include "task/await.h"
 #include "task/life.h"
+#include "task/waiting.h"
 
 #include <errno.h>
 
@@ -27,13 +28,28 @@ static int run_call(void *arg)
     return 0;
 }
 
+static struct th_task *task_of_call(const void *task)
+{
+    return (struct th_task *)(uintptr_t)task;
+}
+
+static const struct th_wait_kind call_wait = {.name = "blocking call, task", .owner = task_of_call};
+
+static int await_call(struct th_waiter *waiter, const struct th_task *task)
+{
+    th_waiting_begin(&call_wait, task);
+    int code = th_await(waiter, TH_SYS_FOREVER);
+    th_waiting_end();
+    return code;
+}
+
 /* The scope has ended, the call has begun: its memory is here, so its end must be waited for. */
-static void wait_firmly(struct call *call)
+static void wait_firmly(struct call *call, const struct th_task *task)
 {
     uint32_t running = RUNNING;
     th_await_begin_firmly(&call->second);
     if (th_atomic32_cas_acqrel(&call->state, &running, AWAITED)) /* [BL1] */
-        (void)th_await(&call->second, TH_SYS_FOREVER);
+        (void)await_call(&call->second, task);
     else
         th_await_abandon(&call->second);
 }
@@ -43,12 +59,12 @@ static bool run_aside(struct thrum_runtime *runtime, enum th_lane_kind lane, str
                       int *code)
 {
     th_crew_put_aside(runtime, lane, task);
-    *code = th_await(&call->first, TH_SYS_FOREVER);
+    *code = await_call(&call->first, task);
     if (*code >= 0)
         return true;
     if (th_crew_take_back(runtime, lane, task, call))
         return false;
-    wait_firmly(call);
+    wait_firmly(call, task);
     return true;
 }
 
@@ -67,6 +83,7 @@ int th_blocking_run(enum th_lane_kind lane, thrum_fn fn, void *arg)
         th_await_abandon(&call.first);
         return -ENOMEM;
     }
+    task->name = "blocking call";
     th_worker_count(&worker->spawned);
     if (run_aside(worker->runtime, lane, task, &call, &code))
         return call.result;

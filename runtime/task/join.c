@@ -45,7 +45,7 @@ static struct th_task *owner_of_end(const void *task)
     return (struct th_task *)(uintptr_t)task;
 }
 
-static const struct th_wait_kind join_kind = {"task", owner_of_end, 0};
+static const struct th_wait_kind join_kind = {.name = "task", .owner = owner_of_end};
 
 /* 0 once the task has ended; or why the caller cannot wait for that. */
 static int wait_for_end(struct th_task *task)

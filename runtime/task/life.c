@@ -1,5 +1,6 @@
 #include "task/life.h"
 
+#include "base/probe.h"
 #include "base/sys.h"
 #include "fiber/fiber.h"
 #include "sched/idle.h"
@@ -218,6 +219,7 @@ static TH_NOINLINE void end_otherwise(struct th_worker *worker, struct th_task *
 TH_INLINE void end(struct th_worker *worker, struct th_task *task, int result)
 {
     const struct thrum_group *group = task->group;
+    TH_PROBE2(end, task->id, result);
     bool is_race = group != NULL && group->policy_ == THRUM_RACE;
     uint32_t scopes =
         th_atomic32_load_relaxed(&task->cancel) & (TH_TASK_IS_LISTED | TH_TASK_HAS_DEADLINE | TH_TASK_IS_SHIELDED);
@@ -241,6 +243,7 @@ void th_task_execute(struct th_worker *worker, struct th_task *task)
     struct th_fiber *self = task->fiber;
     struct thrum_group *group = task->group;
     (void)worker;
+    TH_PROBE2(begin, task->id, task->fn);
     int result = task->fn(task->arg);
     /* The task may have moved: its worker is whose stack it stands on now. */
     end(th_worker_of(self), task, result);
@@ -260,6 +263,7 @@ void th_task_run_in_place(struct th_fiber *self, struct th_task *task)
     struct th_task *parent = self->task;
     task->fiber = self;
     self->task = task;
+    TH_PROBE2(begin, task->id, task->fn);
     int result = TH_LIKELY(!th_worker_of(self)->records_all) ? task->fn(task->arg) : call_recorded(self, task, parent);
     self->task = parent;
     end(th_worker_of(self), task, result);

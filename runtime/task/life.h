@@ -25,6 +25,7 @@
 
 #include <thrum/task.h>
 
+#include "base/probe.h"
 #include "sched/idle.h"
 #include "sched/park.h"
 #include "task/await.h"
@@ -44,6 +45,7 @@ TH_INLINE void th_task_fill(struct th_task *task, struct thrum_runtime *runtime,
     task->locals = NULL;
     th_atomic32_store_relaxed(&task->cancel, 0);
     task->runtime = runtime;
+    TH_PROBE2(spawn, id, fn);
 }
 
 /* Takes the next block of numbers. */
@@ -85,6 +87,9 @@ void th_task_execute(struct th_worker *worker, struct th_task *task);
 
 /* Runs a fresh task of this worker on the calling task's stack, whose task must wait for it anyway. */
 void th_task_run_in_place(struct th_fiber *self, struct th_task *task);
+
+/* The function of the main task, which calls the program's: for reports, where it is told from others. */
+int th_run_main(void *arg);
 
 /* A child of the group has ended elsewhere than in its opener's wait; the child's record may be gone. */
 void th_task_tell_group(struct thrum_group *group);

@@ -37,7 +37,7 @@ struct main_task {
 };
 
 /* The main task: when it has ended, the rest is cancelled and drains. */
-static int run_main(void *arg)
+int th_run_main(void *arg)
 {
     struct main_task *main_task = arg;
     main_task->result = main_task->fn(main_task->arg);
@@ -251,7 +251,7 @@ static int run(struct thrum_runtime *runtime, struct main_task *main_task)
     int code = th_worker_prepare(first);
     if (code < 0)
         return code;
-    struct th_task *task = th_task_make(first, run_main, main_task);
+    struct th_task *task = th_task_make(first, th_run_main, main_task);
     if (task == NULL) {
         th_thread_fini(&first->thread);
         return -ENOMEM;

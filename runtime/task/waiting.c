@@ -9,6 +9,10 @@ void th_waiting_begin(const struct th_wait_kind *kind, const void *object)
     struct th_fiber *self = th_fiber_self();
     if (self == NULL)
         return;
+    if (self->call_waits_as != NULL) {
+        kind = self->call_waits_as;
+        object = self->call_waits_for;
+    }
     if (th_debug_is_on(TH_DEBUG_DEADLOCK))
         th_cycle_note(self, kind, object);
     else
@@ -24,6 +28,20 @@ void th_waiting_end(void)
         th_cycle_note(self, NULL, NULL);
     else
         th_atomicptr_store_relaxed(&self->waits_as, NULL);
+}
+
+void th_waiting_name(const struct th_wait_kind *kind, const void *object)
+{
+    struct th_fiber *self = th_fiber_self();
+    if (self == NULL)
+        return;
+    self->call_waits_as = kind;
+    self->call_waits_for = object;
+}
+
+void th_waiting_unname(void)
+{
+    th_waiting_name(NULL, NULL);
 }
 
 struct th_waiting th_waiting_of(const struct th_fiber *fiber)

@@ -17,11 +17,12 @@ struct th_wait_kind {
     /* The task that must act before the wait can end: NULL where there is none, or not one alone. May be NULL. Asked of
      * the object, or of a copy of its first `bytes`. */
     struct th_task *(*owner)(const void *object);
-    size_t bytes; /* that the owner is read from; 0: the object is the owner, and not looked into */
+    size_t bytes;   /* that the owner is read from; 0: the object is the owner, and not looked into */
+    bool is_number; /* the object: a file descriptor, a signal */
 };
 
-/* Kinds whose object is a number: a point in time, a file descriptor. */
-extern const struct th_wait_kind th_wait_for_time, th_wait_to_read, th_wait_to_write;
+/* The object is a point in time. */
+extern const struct th_wait_kind th_wait_for_time;
 
 struct th_waiting {
     const struct th_wait_kind *kind; /* NULL: it does not wait, or for nothing that has a name */
@@ -31,6 +32,10 @@ struct th_waiting {
 /* By the task itself, or by a thread, of which nothing is written. */
 void th_waiting_begin(const struct th_wait_kind *kind, const void *object);
 void th_waiting_end(void);
+
+/* For a call that waits by other calls: what th_waiting_begin says until th_waiting_unname is this. Not nested. */
+void th_waiting_name(const struct th_wait_kind *kind, const void *object);
+void th_waiting_unname(void);
 
 /* The same by a task that knows its fiber: two stores. */
 TH_INLINE void th_waiting_note(struct th_fiber *self, const struct th_wait_kind *kind, const void *object)

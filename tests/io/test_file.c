@@ -1,6 +1,4 @@
 /* Files by path, directories, whole files. */
-#include <dirent.h>
-
 #include "io/pairs.h"
 
 /* A directory of the test's own, and paths in it. */
@@ -215,16 +213,6 @@ static int with_faults(void *arg)
     return 0;
 }
 
-static int count_open(void)
-{
-    int count = 0;
-    DIR *here = opendir("/proc/self/fd");
-    while (readdir(here) != NULL)
-        count++;
-    CHECK_EQ(closedir(here), 0);
-    return count;
-}
-
 TEST(each_call_on_files_may_fail_and_leaves_nothing_open)
 {
     static const char *const plans[] = {"open:%d:EMFILE",  "open:%d:EINTR",    "open:%d:ENOENT",  "fstat:%d:EIO",
@@ -232,7 +220,7 @@ TEST(each_call_on_files_may_fail_and_leaves_nothing_open)
                                         "readv:%d:EIO",    "readv:%d:EINTR",   "readv:%d:short=1"};
     struct place place = make_place();
     run_on(1, with_faults, &place);
-    int open = count_open();
+    int open = count_open_files();
     for (size_t i = 0; i < TH_COUNT_OF(plans); i++) {
         for (int n = 1; n <= 3; n++) {
             char plan[64];
@@ -240,7 +228,7 @@ TEST(each_call_on_files_may_fail_and_leaves_nothing_open)
             CHECK_EQ(th_fault_plan(plan), 0);
             run_on(1, with_faults, &place);
             CHECK_EQ(th_fault_plan(NULL), 0);
-            CHECK_EQ(count_open(), open);
+            CHECK_EQ(count_open_files(), open);
         }
     }
     CHECK_EQ(unlink(path_in(&place, "faulty")), 0);

@@ -1,5 +1,4 @@
 /* Child processes: started, talked to, waited for, killed. */
-#include <dirent.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -180,16 +179,6 @@ static int may_fail(void *arg)
     return 0;
 }
 
-static int count_open(void)
-{
-    int count = 0;
-    DIR *here = opendir("/proc/self/fd");
-    while (readdir(here) != NULL)
-        count++;
-    CHECK_EQ(closedir(here), 0);
-    return count;
-}
-
 TEST(each_call_of_a_start_may_fail_and_leaves_nothing_behind)
 {
     need_pidfds();
@@ -197,7 +186,7 @@ TEST(each_call_of_a_start_may_fail_and_leaves_nothing_behind)
                                         "spawn:%d:ENOMEM",  "pidfd_open:%d:EMFILE", "pidfd_open:%d:ENOMEM",
                                         "waitid:%d:ECHILD", "poll:%d:ENOMEM"};
     run_on(2, may_fail, NULL);
-    int open = count_open();
+    int open = count_open_files();
     for (size_t i = 0; i < TH_COUNT_OF(plans); i++) {
         for (int n = 1; n <= 2; n++) {
             char plan[64];
@@ -205,7 +194,7 @@ TEST(each_call_of_a_start_may_fail_and_leaves_nothing_behind)
             CHECK_EQ(th_fault_plan(plan), 0);
             run_on(2, may_fail, NULL);
             CHECK_EQ(th_fault_plan(NULL), 0);
-            CHECK_EQ(count_open(), open);
+            CHECK_EQ(count_open_files(), open);
             while (waitpid(-1, NULL, 0) > 0) /* whose end the plan has made us miss */
                 continue;
         }

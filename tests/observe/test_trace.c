@@ -2,6 +2,7 @@
 #include "observe/written.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 static void record_all(void)
 {
@@ -58,15 +59,15 @@ TEST(a_trace_tells_who_ran_when_and_why_they_stopped)
     const char *at = next(text, "\"name\":\"process_name\",\"args\":{\"name\":\"thrum runtime 0\"}");
     at = next(at, "\"name\":\"thread_name\",\"args\":{\"name\":\"worker 0\"}");
     at = next(at, "\"ph\":\"s\"");
-    at = next(at, "\"name\":\"run_main\"");
+    at = next(at, "\"name\":\"main\"");
     at = next(at, "\"then\":\"yielded\"");
     at = next(at, "\"name\":\"answer\"");
     at = next(at, "\"then\":\"waits for semaphore\"");
-    at = next(at, "\"name\":\"run_main\"");
+    at = next(at, "\"name\":\"main\"");
     at = next(at, "\"then\":\"waits for semaphore\"");
     at = next(at, "\"name\":\"answer\"");
     at = next(at, "\"then\":\"ended\"");
-    (void)next(at, "\"name\":\"run_main\"");
+    (void)next(at, "\"name\":\"main\"");
     /* Arrows: to main, to the other, to it again, and back. */
     CHECK_EQ(count_in_text("\"ph\":\"s\""), 4);
     CHECK_EQ(count_in_text("\"ph\":\"f\""), 5); /* one for the yield, which nobody ended */
@@ -86,8 +87,8 @@ TEST(a_trace_has_tasks_that_ran_on_top_of_who_waits_for_them)
     record_all();
     run_on(1, run_in_place, NULL);
     const char *at = next(text, "\"name\":\"return_zero\"");
-    (void)next(at, "\"name\":\"run_main\"");
-    CHECK_EQ(count_in_text("\"name\":\"run_main\""), 1);
+    (void)next(at, "\"name\":\"main\"");
+    CHECK_EQ(count_in_text("\"name\":\"main\""), 1);
 }
 
 static int sleep_until_that_is_seen(void *arg)
@@ -98,7 +99,7 @@ static int sleep_until_that_is_seen(void *arg)
         CHECK_EQ(thrum_sleep(THRUM_MS(1)), 0);
         CHECK_EQ(text_of(thrum_trace), 0);
     } while (!text_has("\"name\":\"asleep\"") || !text_has("\"name\":\"timers fired\"") ||
-             !text_has("\"name\":\"run_main\""));
+             !text_has("\"name\":\"main\""));
     return 0;
 }
 
@@ -122,11 +123,11 @@ static int yield_often(void *arg)
 
 static int last_words(void *arg)
 {
-    int64_t often = KEPT_OF_ALL;
+    int64_t often[] = {KEPT_OF_ALL / 2, KEPT_OF_ALL / 2};
     (void)arg;
     thrum_group group = THRUM_GROUP_INIT;
-    CHECK_EQ(thrum_spawn(&group, yield_often, &often), 0);
-    CHECK_EQ(thrum_spawn(&group, yield_often, &often), 0);
+    CHECK_EQ(thrum_spawn(&group, yield_often, &often[0]), 0);
+    CHECK_EQ(thrum_spawn(&group, yield_often, &often[1]), 0);
     CHECK_EQ(thrum_group_wait(&group), 0);
     CHECK_EQ(thrum_spawn(&group, return_zero, NULL), 0);
     CHECK_EQ(thrum_group_wait(&group), 0);
@@ -204,17 +205,18 @@ static const char *file_of_mine(void)
     return path;
 }
 
-/* Whether the file is JSON, and has slices with this name. */
-static void check_file(const char *path, const char *name)
+static void check_command(const char *const argv[])
 {
-    static const char script[] = "import json, sys\n"
-                                 "events = json.load(open(sys.argv[1]))['traceEvents']\n"
-                                 "names = [event['name'] for event in events if event['ph'] == 'X']\n"
-                                 "sys.exit(0 if sys.argv[2] in names else str(names[:20]))\n";
     struct kit_outcome outcome;
-    kit_command((const char *const[]){"python3", "-c", script, path, name, NULL}, &outcome);
+    kit_command(argv, &outcome);
     CHECK_STR_EQ(outcome.errors, "");
     CHECK_EQ(outcome.exit_code, 0);
+}
+
+/* Whether the file is a whole trace, and has slices with this name, if one is given. */
+static void check_file(const char *path, const char *name)
+{
+    check_command((const char *const[]){TRACE_IS_WHOLE, path, name, NULL});
     CHECK_EQ(unlink(path), 0);
 }
 
@@ -250,5 +252,93 @@ TEST(a_panic_leaves_a_trace)
     struct kit_outcome outcome;
     kit_in_child(panic_traced, path, &outcome);
     CHECK_EQ(outcome.signo, SIGABRT);
-    check_file(path, "run_main");
+    check_file(path, "main");
+}
+
+static int quit_and_go_on(void *arg)
+{
+    const char *path = ((const char **)arg)[0], *kept = ((const char **)arg)[1];
+    CHECK_EQ(raise(SIGQUIT), 0);
+    while (rename(path, kept) < 0)
+        thrum_yield();
+    return 0;
+}
+
+static void quit_traced(void *arg)
+{
+    CHECK_EQ(setenv("THRUM_TRACE", ((char **)arg)[0], 1), 0);
+    run_on(1, quit_and_go_on, arg);
+}
+
+TEST(sigquit_leaves_a_trace_and_so_does_the_end)
+{
+    skip_without_python();
+    char kept[80];
+    const char *paths[] = {file_of_mine(), kept};
+    (void)snprintf(kept, sizeof kept, "%s.kept", paths[0]);
+    struct kit_outcome outcome;
+    kit_in_child(quit_traced, paths, &outcome);
+    CHECK_EQ(outcome.exit_code, 0);
+    check_file(kept, "main");
+    check_file(paths[0], "main");
+}
+
+TEST(a_picture_is_drawn_of_a_trace)
+{
+    skip_without_python();
+    static const char draw[] = "python3 \"$0\" \"$1\" >\"$1.svg\" && grep -q '<title>answer ' \"$1.svg\" &&"
+                               " python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' \"$1.svg\"";
+    const char *path = file_of_mine();
+    char picture[80];
+    (void)snprintf(picture, sizeof picture, "%s.svg", path);
+    CHECK_EQ(setenv("THRUM_TRACE", path, 1), 0);
+    run_on(1, play, NULL);
+    check_command((const char *const[]){"sh", "-c", draw, TRACE_PICTURE, path, NULL});
+    CHECK_EQ(unlink(picture), 0);
+    check_file(path, "answer");
+}
+
+/* ---- Whole, also while everything goes on and rings are full ---- */
+
+struct turmoil {
+    th_atomic32 is_full, is_over;
+};
+
+static int go_round_and_round(void *arg)
+{
+    struct turmoil *turmoil = arg;
+    CHECK_EQ(last_words(NULL), 0);
+    flag_set(&turmoil->is_full);
+    while (!flag_is_set(&turmoil->is_over))
+        CHECK_EQ(churn(NULL), 0);
+    return 0;
+}
+
+static void *keep_traces(void *arg)
+{
+    struct turmoil *turmoil = arg;
+    const char *path = file_of_mine();
+    flag_wait(&turmoil->is_full);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    CHECK_EQ(thrum_trace(fd), 0);
+    CHECK_EQ(close(fd), 0);
+    check_file(path, NULL);
+    flag_set(&turmoil->is_over);
+    return NULL;
+}
+
+static void keep_traces_of_a_turmoil(void)
+{
+    struct turmoil turmoil = {TH_ATOMIC_INIT(0), TH_ATOMIC_INIT(0)};
+    pthread_t keeper = start_thread(keep_traces, &turmoil);
+    run_on(2, go_round_and_round, &turmoil);
+    CHECK_EQ(pthread_join(keeper, NULL), 0);
+}
+
+TEST(a_trace_is_whole_while_workers_record_and_rings_are_full)
+{
+    skip_without_python();
+    keep_traces_of_a_turmoil();
+    record_all();
+    keep_traces_of_a_turmoil();
 }

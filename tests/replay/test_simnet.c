@@ -3,6 +3,8 @@
 
 #include "sched/seeded.h"
 
+#include <netdb.h>
+
 enum { PORT_TEXT = 72, DATAGRAMS = 40 };
 
 /* ---- Runs ---- */
@@ -240,6 +242,23 @@ TEST(a_network_is_refused_where_there_can_be_none)
     run_on(1, run_without_a_seed, NULL);
     CHECK_EQ(thrum_run_with(&options, give_bad_options, NULL), 0);
     run_some_seeds(NULL, misuse);
+}
+
+static int ask_the_real_network(void *arg)
+{
+    struct addrinfo *found;
+    (void)arg;
+    CHECK_EQ(thrum_socket(AF_INET, SOCK_STREAM, 0), -EOPNOTSUPP);
+    CHECK_EQ(thrum_socket(AF_INET6, SOCK_DGRAM, 0), -EOPNOTSUPP);
+    CHECK_EQ(thrum_resolve("localhost", "80", NULL, &found), -EOPNOTSUPP);
+    int own = thrum_socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK_GE(own, 0);
+    return thrum_close(own);
+}
+
+TEST(what_no_seed_could_choose_is_refused)
+{
+    (void)run_network(1, NULL, ask_the_real_network, NULL);
 }
 
 /* ---- Time ---- */

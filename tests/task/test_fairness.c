@@ -76,70 +76,55 @@ static int start_load(struct arena *arena, thrum_group *group, thrum_fn load)
 /* Ten times what one look at the starving takes: the bound is about for ever or not, and about hundreds or millions. */
 enum { TURNS_MOST = 10 * TH_FAIR_MOST };
 
-static int start_one_among_load(void *arg)
+typedef int begin(thrum_group *group, struct arena *arena);
+
+static int be_served_among_load(void *arg)
 {
-    (void)arg;
+    begin *const *how = arg;
     for (size_t i = 0; i < TH_COUNT_OF(loads); i++) {
         struct arena arena = {.turns = 0};
         thrum_group group = THRUM_GROUP_INIT;
         CHECK_EQ(start_load(&arena, &group, loads[i]), 0);
         uint64_t before = arena.turns;
-        CHECK_EQ(thrum_spawn(&group, be_served, &arena), 0);
+        CHECK_EQ((*how)(&group, &arena), 0);
         while (!flag_is_set(&arena.is_over))
             thrum_yield();
         CHECK_LE(arena.turns_waited - before, TURNS_MOST);
         CHECK_EQ(thrum_group_wait(&group), 0);
     }
     return 0;
+}
+
+static int spawn_it(thrum_group *group, struct arena *arena)
+{
+    return thrum_spawn(group, be_served, arena);
+}
+
+static int post_it(thrum_group *group, struct arena *arena)
+{
+    (void)group;
+    return thrum_post(thrum_runtime_current(), be_served, arena);
+}
+
+static int have_it_due(thrum_group *group, struct arena *arena)
+{
+    (void)group;
+    return thrum_call_at(NULL, 0, be_served, arena);
 }
 
 TEST(a_fresh_task_is_run_within_a_bound_of_turns_under_any_load)
 {
-    run_on(1, start_one_among_load, NULL);
-}
-
-static int post_among_load(void *arg)
-{
-    (void)arg;
-    for (size_t i = 0; i < TH_COUNT_OF(loads); i++) {
-        struct arena arena = {.turns = 0};
-        thrum_group group = THRUM_GROUP_INIT;
-        CHECK_EQ(start_load(&arena, &group, loads[i]), 0);
-        uint64_t before = arena.turns;
-        CHECK_EQ(thrum_post(thrum_runtime_current(), be_served, &arena), 0);
-        while (!flag_is_set(&arena.is_over))
-            thrum_yield();
-        CHECK_LE(arena.turns_waited - before, TURNS_MOST);
-        CHECK_EQ(thrum_group_wait(&group), 0);
-    }
-    return 0;
+    run_on(1, be_served_among_load, (begin *[]){spawn_it});
 }
 
 TEST(a_post_is_served_within_a_bound_of_turns_under_any_load)
 {
-    run_on(1, post_among_load, NULL);
-}
-
-static int fire_among_load(void *arg)
-{
-    (void)arg;
-    for (size_t i = 0; i < TH_COUNT_OF(loads); i++) {
-        struct arena arena = {.turns = 0};
-        thrum_group group = THRUM_GROUP_INIT;
-        CHECK_EQ(start_load(&arena, &group, loads[i]), 0);
-        uint64_t before = arena.turns;
-        CHECK_EQ(thrum_call_at(NULL, 0, be_served, &arena), 0); /* due already */
-        while (!flag_is_set(&arena.is_over))
-            thrum_yield();
-        CHECK_LE(arena.turns_waited - before, TURNS_MOST);
-        CHECK_EQ(thrum_group_wait(&group), 0);
-    }
-    return 0;
+    run_on(1, be_served_among_load, (begin *[]){post_it});
 }
 
 TEST(a_timer_is_served_within_a_bound_of_turns_under_any_load)
 {
-    run_on(1, fire_among_load, NULL);
+    run_on(1, be_served_among_load, (begin *[]){have_it_due});
 }
 
 /* ---- A ready task among ping-pong ---- */
