@@ -13,7 +13,8 @@ static const struct {
     const char *word;
     uint32_t what;
 } words[] = {{"lockorder", TH_DEBUG_LOCKORDER}, {"deadlock", TH_DEBUG_DEADLOCK}, {"stalls", TH_DEBUG_STALLS},
-             {"migrate", TH_DEBUG_MIGRATE},     {"locks", TH_DEBUG_LOCKS},       {"events", TH_DEBUG_EVENTS}};
+             {"migrate", TH_DEBUG_MIGRATE},     {"locks", TH_DEBUG_LOCKS},       {"events", TH_DEBUG_EVENTS},
+             {"leaks", TH_DEBUG_LEAKS}};
 
 static uint32_t meaning_of(const char *text, size_t length)
 {
@@ -36,7 +37,7 @@ int th_debug_open(void)
             char word[32];
             (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
             th_report("THRUM_DEBUG: nothing is called \"%s\"; want lockorder, deadlock, stalls, migrate, locks, "
-                      "events",
+                      "events, leaks",
                       word);
             return -EINVAL;
         }

@@ -15,6 +15,7 @@ enum {
     TH_DEBUG_LOCKS = 16,    /* "locks": pthread locks that are held over a wait */
     TH_DEBUG_SEEDED = 32,   /* no word: a run with a seed is under way (sched/seeded.h) */
     TH_DEBUG_EVENTS = 64,   /* "events", or THRUM_TRACE: each event is recorded (sched/recorder.h) */
+    TH_DEBUG_LEAKS = 128,   /* "leaks": what is left at the end, and where it was made (base/origins.h) */
     TH_DEBUG_DISPATCHES = TH_DEBUG_STALLS | TH_DEBUG_MIGRATE | TH_DEBUG_LOCKS | TH_DEBUG_EVENTS,
 };
 

@@ -37,7 +37,7 @@ extern uint64_t th_panic_seed;
 /* Says who was running, for a panic's second line. fiber/ sets it; base/ knows no fibers. */
 extern void (*th_panic_context)(void);
 
-/* Says what all others do, at the end of a panic and of an overflow's report; observe/ sets it. */
+/* Says what all others do, at the end of a panic, of an overflow's report and of a deadlock's; observe/ sets it. */
 extern void (*th_panic_rest)(void);
 
 #define THRUM_CHECK(condition, ...)    \

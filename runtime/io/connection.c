@@ -2,6 +2,7 @@
 #include <thrum/net.h>
 #include <thrum/time.h>
 
+#include "base/origins.h"
 #include "base/sys_io.h"
 #include "io/connection.h"
 #include "io/simulated.h"
@@ -13,8 +14,10 @@
 int th_connection_socket(int domain, int type, int protocol)
 {
     int fd = th_sys_socket(domain, type | SOCK_CLOEXEC, protocol);
-    if (fd >= 0)
+    if (fd >= 0) {
         th_descriptor_adopt(fd, TH_KIND_UNKNOWN);
+        th_origin_note(TH_ORIGIN_FD, (uint32_t)fd, NULL, NULL);
+    }
     return fd;
 }
 
@@ -45,8 +48,10 @@ static ssize_t try_accept(const struct th_io *io, void *args)
     if (th_io_would_block(io))
         return -EAGAIN;
     int fd = th_sys_accept(io->fd, acceptance->peer, acceptance->length, acceptance->flags | SOCK_CLOEXEC);
-    if (fd >= 0)
+    if (fd >= 0) {
         th_descriptor_adopt(fd, (enum th_kind)kind);
+        th_origin_note(TH_ORIGIN_FD, (uint32_t)fd, NULL, NULL);
+    }
     /* One that has gone again before it was taken. */
     return fd == -ECONNABORTED || fd == -EPROTO ? -EINTR : fd;
 }

@@ -1,6 +1,7 @@
 /* Files by path. */
 #include <thrum/file.h>
 
+#include "base/origins.h"
 #include "base/sys_file.h"
 #include "io/descriptor.h"
 #include "task/aside.h"
@@ -17,8 +18,10 @@ int thrum_openat(int directory, const char *path, int flags, mode_t mode)
             return code;
         fd = th_sys_openat(directory, path, flags | O_CLOEXEC, mode);
     } while (fd == -EINTR);
-    if (fd >= 0)
+    if (fd >= 0) {
         th_descriptor_adopt(fd, TH_KIND_OPENED);
+        th_origin_note(TH_ORIGIN_FD, (uint32_t)fd, NULL, NULL);
+    }
     return fd;
 }
 

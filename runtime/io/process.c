@@ -3,6 +3,7 @@
 
 #include <thrum/deadline.h>
 
+#include "base/origins.h"
 #include "base/sys_file.h"
 #include "base/sys_process.h"
 #include "io/descriptor.h"
@@ -42,6 +43,7 @@ static int lay_pipe(struct plumbing *plumbing, int stream)
     plumbing->ours[stream] = ends[1 - childs];
     plumbing->is_temporary[stream] = plumbing->childs[stream] >= 0;
     th_descriptor_adopt(ends[1 - childs], TH_KIND_PIPE);
+    th_origin_note(TH_ORIGIN_FD, (uint32_t)ends[1 - childs], NULL, NULL);
     return plumbing->childs[stream] < 0 ? plumbing->childs[stream] : 0;
 }
 

@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { OBJECT_BYTES_MOST = 256 };
-
 /* ---- What belongs to others ---- */
 
 static bool peek(const void *from, void *to, size_t bytes)
@@ -68,14 +66,13 @@ static uint32_t index_of(struct th_census *census, const struct th_worker *worke
 static const struct th_task *owner_of(struct th_census *census, struct th_waiting waiting, uint64_t *id)
 {
     const struct th_wait_kind *kind = kind_of(census, waiting.kind);
-    uint64_t copy[OBJECT_BYTES_MOST / sizeof(uint64_t)];
     const struct th_task *owner = NULL;
-    if (kind == NULL || kind->owner == NULL || kind->bytes > sizeof copy)
+    if (kind == NULL || kind->owner == NULL || kind->bytes > sizeof census->object)
         return NULL;
     if (kind->bytes == 0)
         owner = waiting.object;
-    else if (peek(waiting.object, copy, kind->bytes))
-        owner = kind->owner(copy);
+    else if (peek(waiting.object, census->object, kind->bytes))
+        owner = kind->owner(census->object);
     return owner != NULL && peek(&owner->id, id, sizeof *id) && *id != 0 ? owner : NULL;
 }
 
@@ -145,7 +142,8 @@ static enum th_task_state state_of(const struct th_task *task, const struct th_s
 }
 
 /* It is where it was when it was looked at first, and has been all the time. */
-static bool has_stayed(const struct th_task *task, const struct th_sighting *seen, const struct th_fiber *fiber)
+static TH_NOINLINE bool has_stayed(const struct th_task *task, const struct th_sighting *seen,
+                                   const struct th_fiber *fiber)
 {
     struct th_task now;
     if (!th_census_copy(seen->record, seen->id, &now) || now.fiber != task->fiber ||
@@ -172,7 +170,7 @@ static void look_at_stack(struct th_census *census, const struct th_task *task, 
 }
 
 /* Of a record that is just being filled the fiber may be that of its last life. */
-static void look_on_top(const struct th_task *task, struct th_sighting *seen, const struct th_fiber *fiber)
+static TH_NOINLINE void look_on_top(const struct th_task *task, struct th_sighting *seen, const struct th_fiber *fiber)
 {
     struct th_task now;
     if (!th_census_copy(seen->record, seen->id, &now) || now.fiber != task->fiber)

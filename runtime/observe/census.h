@@ -62,7 +62,7 @@ struct th_calls {
     uint32_t same_hash; /* the next one in its place of the table, or TH_NO_STACK */
 };
 
-enum { TH_CENSUS_TABLE = 4096, TH_CENSUS_KEPT = 64 };
+enum { TH_CENSUS_TABLE = 4096, TH_CENSUS_KEPT = 64, TH_CENSUS_OBJECT = 32 };
 
 struct th_census {
     struct thrum_runtime *runtime;
@@ -85,6 +85,7 @@ struct th_census {
     } workers[TH_CENSUS_KEPT];
     uint32_t table[TH_CENSUS_TABLE];
     struct th_unwind unwind;
+    uint64_t object[TH_CENSUS_OBJECT]; /* a copy of what a task waits for */
     uintptr_t places[TH_CENSUS_FRAMES];
     TH_ALIGNED(TH_CACHE_LINE) char chunk[1 << 16]; /* records as they were, and aligned as they are */
 };

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "observe/brief_dump.h"
 #include "observe/console.h"
+#include "observe/leaks.h"
 #include "observe/trace_file.h"
 
 static struct {
@@ -75,6 +76,7 @@ void th_observer_close(void)
     th_lock_take(&observer.lock);
     if (--observer.users == 0) {
         th_console_close();
+        th_leaks_tell();
         release_quit();
     }
     th_lock_leave(&observer.lock);

@@ -149,15 +149,58 @@ static void write_rows(struct th_text *text)
     th_registry_leave();
 }
 
+static void add_seconds(struct th_text *text, uint64_t ns)
+{
+    th_text_add(text, "%lu.", (unsigned long)(ns / 1000000000));
+    for (uint64_t unit = 100000000; unit > 0; unit /= 10)
+        th_text_add(text, "%lu", (unsigned long)(ns / unit % 10));
+}
+
+/* The sums over all workers: of one number of th_ready_spans, which is at this place in a worker. */
+static uint64_t sum_at(size_t offset)
+{
+    uint64_t sum = 0;
+    th_registry_enter();
+    for (uint32_t place = 0; place < TH_REGISTRY_MOST; place++) {
+        const struct thrum_runtime *runtime = th_registry_at(place);
+        uint32_t made = runtime != NULL ? th_runtime_made(runtime) : 0;
+        for (uint32_t i = 0; i < made; i++)
+            sum += counter_at(runtime->workers[i], offset);
+    }
+    th_registry_leave();
+    return sum;
+}
+
+static void write_ready_spans(struct th_text *text)
+{
+    const size_t buckets = offsetof(struct th_worker, ready_spans.buckets);
+    uint64_t count = 0;
+    th_text_add(text, "# HELP thrum_ready_seconds How long woken tasks were ready before they ran, of some.\n"
+                      "# TYPE thrum_ready_seconds histogram\n");
+    for (size_t i = 0; i <= TH_READY_BUCKETS; i++) {
+        count += sum_at(buckets + i * sizeof(th_atomic64));
+        th_text_add(text, "thrum_ready_seconds_bucket{le=\"");
+        if (i < TH_READY_BUCKETS)
+            add_seconds(text, UINT64_C(1000) << i);
+        else
+            th_text_add(text, "+Inf");
+        th_text_add(text, "\"} %lu\n", (unsigned long)count);
+    }
+    th_text_add(text, "thrum_ready_seconds_sum ");
+    add_seconds(text, sum_at(offsetof(struct th_worker, ready_spans.sum_ns)));
+    th_text_add(text, "\nthrum_ready_seconds_count %lu\n", (unsigned long)count);
+}
+
 int thrum_stats_write(int fd)
 {
-    char bytes[512];
+    char bytes[256];
     struct th_text text = {.bytes = bytes, .capacity = sizeof bytes, .fd = fd};
     thrum_stats stats;
     thrum_stats_read(&stats);
     write_rows(&text);
     write_head(&text, "stalls", "Workers that were replaced.", true);
     th_text_add(&text, "thrum_stalls_total %lu\n", (unsigned long)stats.stalls);
+    write_ready_spans(&text);
     for (size_t i = 0; i < TH_COUNT_OF(gauges); i++) {
         write_head(&text, gauges[i].name, gauges[i].help, false);
         th_text_add(&text, "thrum_%s %lu\n", gauges[i].name, (unsigned long)*field_at(&stats, gauges[i].in_stats));

@@ -42,7 +42,7 @@ static bool find_tables(int fd, Elf64_Shdr *symbols, Elf64_Shdr *names, bool *is
 }
 
 /* The function that a place is in. */
-static bool find_function(int fd, const Elf64_Shdr *symbols, uint64_t place, Elf64_Sym *found)
+static TH_NOINLINE bool find_function(int fd, const Elf64_Shdr *symbols, uint64_t place, Elf64_Sym *found)
 {
     Elf64_Sym some[SYMBOLS_AT_ONCE];
     uint64_t left = symbols->sh_size / sizeof some[0], at = symbols->sh_offset;

@@ -22,6 +22,18 @@ struct th_counters {
     th_atomic64 sleeps;         /* a: times that the thread went to sleep */
 };
 
+/*
+ * How long tasks that were woken were ready before they ran: of one wake in some hundred, for each takes two looks at
+ * the clock. Bucket i has those of at most 2^i microseconds, the last one all others.
+ */
+enum { TH_READY_BUCKETS = 24 };
+
+/* Key: as above. */
+struct th_ready_spans {
+    th_atomic64 buckets[TH_READY_BUCKETS + 1]; /* a */
+    th_atomic64 sum_ns;                        /* a */
+};
+
 TH_INLINE void th_count(th_atomic64 *counter)
 {
     TH_INCREMENT(&counter->value);
@@ -31,6 +43,14 @@ TH_INLINE void th_count(th_atomic64 *counter)
 TH_INLINE void th_count_several(th_atomic64 *counter, uint64_t count)
 {
     th_atomic64_store_relaxed(counter, th_atomic64_load_relaxed(counter) + count);
+}
+
+TH_INLINE void th_count_ready(struct th_ready_spans *spans, int64_t ns)
+{
+    uint64_t us = ns > 1000 ? ((uint64_t)ns + 999) / 1000 : 1;
+    int bucket = us > 1 ? 64 - __builtin_clzll(us - 1) : 0;
+    th_count(&spans->buckets[bucket < TH_READY_BUCKETS ? bucket : TH_READY_BUCKETS]);
+    th_count_several(&spans->sum_ns, ns > 0 ? (uint64_t)ns : 0);
 }
 
 #endif

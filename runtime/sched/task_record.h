@@ -44,6 +44,7 @@ enum {
 enum {
     TH_TASK_HAS_HANDLE = 1,    /* somebody may join: the done list counts */
     TH_TASK_HAS_COPY = 2,      /* arg is a copy in the heap, owned by the task */
+    TH_TASK_IS_PROBED = 4,     /* g: how long it is ready before it runs is counted (sched/worker.h) */
     TH_TASK_IS_POST = 8,       /* its record is one of the runtime's posts */
     TH_TASK_BOUND_ONE = 0x100, /* times it has asked to stay on its thread (sched/crew.h) */
     TH_TASK_BOUND = 0xff00,

@@ -14,6 +14,7 @@ enum {
     FIRED_MOST = 2048, /* in one go; the rest at the next look */
     STARVED_NS = 1000000,
     FORESEEN_LINES = 6, /* of a stack: what returns from a wait runs through */
+    PROBE_LOOKS = 16,   /* at what could starve: two of them have a wake probed, one of those before it looks */
 };
 
 int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint32_t index)
@@ -29,6 +30,7 @@ int th_worker_init(struct th_worker *worker, struct thrum_runtime *runtime, uint
     th_timers_init(&worker->timers);
     if (runtime->equip != NULL)
         runtime->equip(worker);
+    worker->notes_wakes = worker->records_all ? TH_WAKES_RECORDED : 0;
     return 0;
 }
 
@@ -52,10 +54,34 @@ void th_worker_record_task(struct th_worker *worker, enum th_flight_kind kind, u
             .at = now, .kind = kind, .dispatch = dispatch, .task = id, .place = (const void *)(uintptr_t)fn});
 }
 
-TH_INLINE void record_wake(struct th_worker *worker, const struct th_task *task)
+/* The task is the caller's alone, and has no use for the time of its last wait any more. */
+static void begin_probe(struct th_worker *worker, struct th_task *task)
 {
-    if (TH_UNLIKELY(worker->records_all))
+    if ((worker->notes_wakes & TH_WAKES_PROBED) == 0)
+        return;
+    worker->notes_wakes &= (uint8_t)~TH_WAKES_PROBED;
+    task->flags |= TH_TASK_IS_PROBED;
+    task->fiber->parked_at = th_sys_now();
+}
+
+/* It was picked. */
+static void end_probe(struct th_worker *worker, struct th_task *task)
+{
+    task->flags &= ~(uint32_t)TH_TASK_IS_PROBED;
+    th_count_ready(&worker->ready_spans, th_sys_now() - task->fiber->parked_at);
+}
+
+static TH_NOINLINE void note_wake_slowly(struct th_worker *worker, struct th_task *task)
+{
+    if (worker->records_all)
         th_worker_record_task(worker, TH_EVENT_WAKE, task->id, NULL);
+    begin_probe(worker, task);
+}
+
+TH_INLINE void note_wake(struct th_worker *worker, struct th_task *task)
+{
+    if (TH_UNLIKELY(worker->notes_wakes != 0))
+        note_wake_slowly(worker, task);
 }
 
 static void record_at_clock(struct th_worker *worker, struct th_flight event)
@@ -107,6 +133,12 @@ static void record_dispatch(struct th_worker *worker, const struct th_task *next
 
 /* ---- What could starve ---- */
 
+static void push_due(struct th_worker *worker, struct th_task *task)
+{
+    begin_probe(worker, task);
+    th_queue_push_newest(&worker->ready, task);
+}
+
 /* A timer has fired: whoever waited for it is ready. Guard held. */
 static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
 {
@@ -118,12 +150,12 @@ static void serve_due(struct th_worker *worker, const struct th_timer_due *due)
         break;
     case TH_DUE_DEADLINE:
         if (th_wait_deadline(task, due->epoch))
-            th_queue_push_newest(&worker->ready, task);
+            push_due(worker, task);
         break;
     case TH_DUE_WAIT:
     case TH_DUE_MASK:
         if (th_wait_win(task, due->epoch, TH_WAKE_TIMER) == TH_WAIT_ITS_WAKE)
-            th_queue_push_newest(&worker->ready, task);
+            push_due(worker, task);
         break;
     }
 }
@@ -199,7 +231,7 @@ uint32_t th_worker_add_polled(struct th_worker *worker, struct th_task *polled)
     for (; polled != NULL; count++) {
         struct th_task *next = polled->next;
         th_count(&worker->counters.wakes);
-        record_wake(worker, polled);
+        note_wake(worker, polled);
         if (TH_LIKELY(polled->runtime == worker->runtime))
             th_queue_push_newest(&worker->ready, polled);
         else
@@ -235,14 +267,24 @@ static void adapt_interval(struct th_worker *worker, int64_t now)
     worker->fair_at = now;
 }
 
+/* Those whom timers and file descriptors wake here are as good an example as those whom tasks wake later. */
+static void want_probe(struct th_worker *worker, uint32_t turn)
+{
+    if (worker->looks % PROBE_LOOKS == turn)
+        worker->notes_wakes |= TH_WAKES_PROBED;
+}
+
 static struct th_task *pick_fair(struct th_worker *worker)
 {
     int64_t now = th_sys_now();
     worker->clock = now;
+    worker->looks++;
     adapt_interval(worker, now);
+    want_probe(worker, 0);
     (void)th_worker_fire(worker, &worker->timers, now);
     (void)th_worker_poll(worker, now);
     take_injected(worker);
+    want_probe(worker, PROBE_LOOKS / 2);
     if (worker->is_starved) {
         worker->is_starved = false;
         return NULL;
@@ -310,8 +352,8 @@ TH_INLINE struct th_task *pick_next(struct th_worker *worker)
     return task != NULL ? task : pick_fresh(worker);
 }
 
-/* What is not picked by whoever comes. */
-enum { ELSEWHERE = TH_TASK_STUCK | TH_TASK_BOUND };
+/* What is not picked by whoever comes, or not without more ado. */
+enum { ELSEWHERE = TH_TASK_STUCK | TH_TASK_BOUND | TH_TASK_IS_PROBED };
 
 /* The lane for a task that got stuck before, or whose function did; -1: none. */
 static int lane_for(const struct th_worker *worker, const struct th_task *task)
@@ -324,6 +366,8 @@ static int lane_for(const struct th_worker *worker, const struct th_task *task)
 /* Whether the task was sent to where it should run: aside, or on its own thread. */
 static TH_NOINLINE bool send_elsewhere(struct th_worker *worker, struct th_task *task)
 {
+    if ((task->flags & TH_TASK_IS_PROBED) != 0)
+        end_probe(worker, task);
     if ((task->flags & TH_TASK_BOUND) != 0) {
         th_crew_bring_home(task);
         return true;
@@ -541,7 +585,7 @@ void th_worker_wake_on(struct th_worker *worker, struct th_task *task)
         return;
     }
     th_worker_enter(worker);
-    record_wake(worker, task);
+    note_wake(worker, task);
     th_worker_add_ready(worker, task);
     th_count(&worker->counters.wakes);
     th_worker_leave(worker);

@@ -39,6 +39,12 @@ enum {
     TH_SLOT_RUNS_MOST = 3, /* times in a row that the slot goes before the queues */
 };
 
+/* Why a wake takes its slow way. */
+enum {
+    TH_WAKES_RECORDED = 1, /* each is an event */
+    TH_WAKES_PROBED = 2,   /* the next one tells how long its task is ready before it runs */
+};
+
 /* What a worker asked for: written by whoever answers, who then tells by `state`.
  * [M1] release state -> acquire state: the tasks are in. */
 struct th_mail {
@@ -78,6 +84,7 @@ struct th_worker {
     struct th_counters counters;    /* a: written by the owner */
     struct th_recorder *recorder;   /* c: its events are the owner's; may be NULL */
     bool records_all;               /* c: each event, not only what is rare */
+    uint8_t notes_wakes;            /* o: TH_WAKES_x: what a wake has to do besides */
 
     struct th_guard guard TH_ALIGNED(TH_NO_SHARING); /* a */
     th_atomic32 is_firing;                           /* a: see runtime.h */
@@ -100,6 +107,9 @@ struct th_worker {
     pthread_t os_thread;     /* c while has_thread */
     bool has_thread;         /* the monitor's, and the end's: to be joined */
     int failure;             /* o; read after the thread was joined */
+
+    uint32_t looks;                    /* g: at what could starve: some of them have a wake probed */
+    struct th_ready_spans ready_spans; /* a: written by the owner */
 
     /* A member of the crew (sched/crew.h). */
     uint32_t lane;           /* o: whose task it runs, without a permit; TH_LANES: no lane's */

@@ -122,6 +122,9 @@ static bool judge(struct thrum_runtime *runtime)
     tell(runtime);
     if (!is_first || th_runtime_is_closing(runtime))
         th_panic("deadlock of tasks that are cancelled and wait all the same: this runtime cannot end");
+    /* And where; not of each of a thousand runs with seeds. */
+    if (th_panic_rest != NULL && !th_seeded_is_on())
+        th_panic_rest();
     th_atomic32_store_release(&runtime->phase, TH_PHASE_CLOSING); /* [Q2] */
     th_scope_cancel_root(runtime, THRUM_CANCEL_SHUTDOWN);
     return true;

@@ -1,5 +1,6 @@
 #include "task/life.h"
 
+#include "base/origins.h"
 #include "base/probe.h"
 #include "base/sys.h"
 #include "fiber/fiber.h"
@@ -181,6 +182,7 @@ void th_task_reference_drop(struct th_task *task)
     THRUM_CHECK(before != 0, "a handle of task %lu was joined or dropped once too often", (unsigned long)task->id);
     if (before != 1)
         return;
+    th_origin_forget(TH_ORIGIN_HANDLE, task->id);
     if (task->group == NULL && task->result < 0 && (th_atomic32_load_relaxed(&task->cancel) & TH_TASK_TAKEN) == 0)
         th_report_untaken(task);
     struct th_fiber *self = th_fiber_self();

@@ -1,6 +1,7 @@
 /* Starting tasks: from tasks, from foreign threads, with and without a handle. */
 #include "task/life.h"
 
+#include "base/origins.h"
 #include "base/sys.h"
 #include "task/group.h"
 #include "task/locals.h"
@@ -153,5 +154,6 @@ int thrum_task_start(thrum_task **handle, thrum_group *group, const thrum_task_o
     th_atomic32_store_relaxed(&task->references, 2);
     th_atomicptr_store_relaxed(&task->done, NULL);
     *handle = (thrum_task *)task; /* the task may ask for it at once */
+    th_origin_note(TH_ORIGIN_HANDLE, task->id, fn, task->name);
     return th_point_after(start(fiber, group, task));
 }

@@ -1,6 +1,7 @@
 /* Sleeping, beats, and calls that are put off. */
 #include <thrum/time.h>
 
+#include "base/origins.h"
 #include "base/sys.h"
 #include "task/call.h"
 #include "task/await.h"
@@ -81,6 +82,7 @@ static int call_run(void *arg)
     struct thrum_call *call = arg;
     thrum_fn fn = call->fn;
     void *fns_arg = call->arg;
+    th_origin_forget(TH_ORIGIN_CALL, call->task->id);
     th_atomic32_store_relaxed(&call->is_over, 1);
     call_unref(call);
     return fn(fns_arg);
@@ -102,8 +104,10 @@ int thrum_call_at(thrum_call **handle, thrum_time when, thrum_fn fn, void *arg)
     call->arg = arg;
     call->task = task;
     th_atomic32_store_relaxed(&call->references, 2);
+    th_origin_note(TH_ORIGIN_CALL, task->id, fn, NULL);
     int code = th_timer_arm(&worker->timers, &call->timer, when, th_due_owner(task, TH_DUE_CALL), 0);
     if (code < 0) {
+        th_origin_forget(TH_ORIGIN_CALL, task->id);
         th_task_discard(worker, task);
         th_sys_free(call);
         return code;
@@ -123,6 +127,7 @@ int thrum_call_later(thrum_call **handle, thrum_time span, thrum_fn fn, void *ar
 void th_call_forget(struct th_task *task, struct th_worker *worker)
 {
     struct thrum_call *call = task->arg;
+    th_origin_forget(TH_ORIGIN_CALL, task->id);
     th_atomic32_store_relaxed(&call->is_over, 1);
     th_task_discard(worker, task);
     call_unref(call);

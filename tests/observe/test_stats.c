@@ -99,6 +99,66 @@ TEST(waits_that_time_or_a_scope_ends_are_counted_apart)
     run_on_each_count(wait_in_vain);
 }
 
+enum { HANDOVERS = 4000 };
+
+static int answer_often(void *arg)
+{
+    thrum_semaphore *pair = arg;
+    int code = 0;
+    for (int i = 0; i < HANDOVERS && code == 0; i++) {
+        code = thrum_semaphore_acquire(&pair[0]);
+        thrum_semaphore_release(&pair[1]);
+    }
+    return code;
+}
+
+static char written[65536];
+
+static unsigned long number_behind(const char *name)
+{
+    CHECK_STR_HAS(written, name);
+    return strtoul(strstr(written, name) + strlen(name), NULL, 10);
+}
+
+/* Into `written`, through a pipe that has room for it. */
+static void write_counters(int ends[2])
+{
+    CHECK_EQ(thrum_stats_write(ends[1]), 0);
+    CHECK_EQ(close(ends[1]), 0);
+    size_t length = 0;
+    ssize_t got;
+    while ((got = read(ends[0], written + length, sizeof written - 1 - length)) > 0)
+        length += (size_t)got;
+}
+
+static int hand_over_often(void *arg)
+{
+    thrum_semaphore pair[2] = {THRUM_SEMAPHORE_INIT(0), THRUM_SEMAPHORE_INIT(0)};
+    thrum_group group = THRUM_GROUP_INIT;
+    CHECK_EQ(thrum_spawn(&group, answer_often, pair), 0);
+    for (int i = 0; i < HANDOVERS; i++) {
+        thrum_semaphore_release(&pair[0]);
+        CHECK_EQ(thrum_semaphore_acquire(&pair[1]), 0);
+    }
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    write_counters(arg);
+    return 0;
+}
+
+TEST(how_long_woken_tasks_were_ready_is_counted_of_some)
+{
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    run_on(1, hand_over_often, ends);
+    CHECK_EQ(close(ends[0]), 0);
+    unsigned long count = number_behind("\nthrum_ready_seconds_count ");
+    /* One in 488 dispatches at least. */
+    CHECK_GE(count, HANDOVERS / 488);
+    CHECK_LE(count, HANDOVERS);
+    CHECK_EQ(number_behind("_bucket{le=\"+Inf\"} "), count);
+    CHECK_LE(number_behind("_bucket{le=\"0.000001000\"} "), number_behind("_bucket{le=\"8.388608000\"} "));
+}
+
 /* ---- From outside, while runtimes come and go ---- */
 
 static void *read_until_told(void *arg)
@@ -122,18 +182,11 @@ TEST(counters_are_read_while_runtimes_come_and_go)
 
 static int write_text(void *arg)
 {
-    static char text[65536];
-    int *ends = arg;
-    CHECK_EQ(thrum_stats_write(ends[1]), 0);
-    CHECK_EQ(close(ends[1]), 0);
-    size_t length = 0;
-    ssize_t got;
-    while ((got = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
-        length += (size_t)got;
-    CHECK_STR_HAS(text, "# TYPE thrum_spawned_total counter\n");
-    CHECK_STR_HAS(text, "thrum_dispatches_total{runtime=\"0\",worker=\"0\"} ");
-    CHECK_STR_HAS(text, "\nthrum_tasks 1\n");
-    CHECK_STR_HAS(text, "\nthrum_workers 1\n");
+    write_counters(arg);
+    CHECK_STR_HAS(written, "# TYPE thrum_spawned_total counter\n");
+    CHECK_STR_HAS(written, "thrum_dispatches_total{runtime=\"0\",worker=\"0\"} ");
+    CHECK_STR_HAS(written, "\nthrum_tasks 1\n");
+    CHECK_STR_HAS(written, "\nthrum_workers 1\n");
     CHECK_EQ(thrum_stats_write(-1), -EBADF);
     return 0;
 }
