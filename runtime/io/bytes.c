@@ -56,9 +56,26 @@ static ssize_t read_pipe(const struct th_io *io, const struct vector *vector)
     return is_task && is_refusal(got) ? th_io_mistook(io, TH_KIND_OTHER) : got;
 }
 
+/* A file in memory is read by one call and not asked first what it is. Where memory holds only a part of it the call
+ * stops there, which no reader of a file expects. */
+static ssize_t read_opened(const struct th_io *io, const struct iovec *part)
+{
+    ssize_t got = th_sys_readv(io->fd, part, 1, RWF_NOWAIT);
+    if (got < 0 || (size_t)got == part->iov_len || th_io_find_kind(io) != TH_KIND_FILE)
+        return got;
+    struct iovec rest = {.iov_base = (char *)part->iov_base + got, .iov_len = part->iov_len - (size_t)got};
+    ssize_t more = th_sys_readv(io->fd, &rest, 1, 0);
+    return more > 0 ? got + more : got;
+}
+
 static ssize_t try_read(const struct th_io *io, void *args)
 {
     const struct vector *vector = args;
+    if (TH_UNLIKELY(th_io_was_opened(io)) && vector->count == 1) {
+        ssize_t got = read_opened(io, vector->parts);
+        if (got >= 0)
+            return got;
+    }
     switch (th_io_kind(io)) {
     case TH_KIND_TCP:
         return receive_stream(io, vector);
@@ -255,9 +272,13 @@ static ssize_t splice_when_ready(int from, int to, size_t bytes)
             if (moved != -EAGAIN && moved != -EINTR)
                 return moved;
         }
-        code = thrum_poll(&ends[ends[0].revents != 0], 1, THRUM_FOREVER);
+        struct pollfd *missing = &ends[ends[0].revents != 0];
+        code = thrum_poll(missing, 1, THRUM_FOREVER);
         if (code < 0)
             return code;
+        /* Closed: the look above sees nothing of it, for the number itself lives until this call has ended. */
+        if ((missing->revents & POLLNVAL) != 0)
+            return -EBADF;
     }
 }
 

@@ -58,6 +58,7 @@ enum th_direction { TH_READING, TH_WRITING };
 
 enum th_kind {
     TH_KIND_UNKNOWN,
+    TH_KIND_OPENED, /* by path: nobody has asked what it is, likely a file */
     TH_KIND_TCP,    /* a short read means that there is nothing more */
     TH_KIND_SOCKET, /* any other */
     TH_KIND_PIPE,   /* pipes, terminals, eventfds: no MSG_DONTWAIT, but RWF_NOWAIT perhaps */

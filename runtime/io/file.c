@@ -19,7 +19,7 @@ int thrum_openat(int directory, const char *path, int flags, mode_t mode)
         fd = th_sys_openat(directory, path, flags | O_CLOEXEC, mode);
     } while (fd == -EINTR);
     if (fd >= 0) {
-        th_descriptor_adopt(fd, TH_KIND_UNKNOWN);
+        th_descriptor_adopt(fd, TH_KIND_OPENED);
         th_origin_note(TH_ORIGIN_FD, (uint32_t)fd, NULL, NULL);
     }
     return fd;

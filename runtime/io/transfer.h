@@ -30,11 +30,17 @@ ssize_t th_transfer(int fd, enum th_direction direction, th_trial *trial, void *
 
 int th_io_find_kind(const struct th_io *io);
 
+/* Likely a file: a guess, whose number may be another's by now. */
+TH_INLINE bool th_io_was_opened(const struct th_io *io)
+{
+    return io->descriptor != NULL && th_atomic32_load_relaxed(&io->descriptor->kind) == TH_KIND_OPENED;
+}
+
 /* What kind of file it is; asks the kernel where that is not known yet. Negative: -errno. */
 TH_INLINE int th_io_kind(const struct th_io *io)
 {
     uint32_t kind = io->descriptor != NULL ? th_atomic32_load_relaxed(&io->descriptor->kind) : TH_KIND_UNKNOWN;
-    return TH_LIKELY(kind != TH_KIND_UNKNOWN) ? (int)kind : th_io_find_kind(io);
+    return TH_LIKELY(kind > TH_KIND_OPENED) ? (int)kind : th_io_find_kind(io);
 }
 
 /* It is not what it was taken for: -EINTR, for another trial. */

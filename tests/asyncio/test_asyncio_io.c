@@ -1,4 +1,6 @@
 /* asyncio's networking, subprocesses and signals, with the Python beside each. */
+#include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -176,6 +178,136 @@ static int by_readiness(void *arg)
 TEST(add_reader_tells_what_can_be_read)
 {
     SAME_AS_ASYNCIO(by_readiness, "readable");
+}
+
+/*
+ *     loop.add_writer(a, lambda: print("writable"))
+ *     fill(a); await asyncio.sleep(0.01)
+ *     drain(b); await asyncio.sleep(0.01)                                       writable
+ */
+static int drain(void *arg)
+{
+    char bytes[4096];
+    while (recv(*(const int *)arg, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        continue;
+    return 0;
+}
+
+static int by_room(void *arg)
+{
+    thrum_group group = THRUM_GROUP_INIT;
+    int pair[2];
+    (void)arg;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    while (send(pair[0], "full", 4, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        continue;
+    struct pollfd look = {.fd = pair[0], .events = POLLOUT};
+    CHECK_EQ(thrum_poll(&look, 1, 0), 0);
+    CHECK_EQ(thrum_spawn(&group, drain, &pair[1]), 0);
+    thrum_case cases[] = {THRUM_WRITABLE(pair[0])};
+    CHECK_EQ(thrum_select(cases, 1), 0);
+    note("writable");
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_close(pair[0]), 0);
+    return thrum_close(pair[1]);
+}
+
+TEST(add_writer_tells_when_there_is_room)
+{
+    SAME_AS_ASYNCIO(by_room, "writable");
+}
+
+/*
+ *     with open(path, "w+b") as file:
+ *         file.write(b"from a file"); file.seek(0)
+ *         await loop.sock_sendfile(b, file)
+ *     print((await loop.sock_recv(a, 11)).decode())                             from a file
+ */
+static int by_sendfile(void *arg)
+{
+    char text[16] = {0};
+    int64_t from = 0;
+    int pair[2];
+    FILE *file = tmpfile();
+    (void)arg;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    CHECK_EQ(thrum_write_all(fileno(file), "from a file", 11), 11);
+    CHECK_EQ(thrum_sendfile(pair[1], fileno(file), &from, 11), 11);
+    CHECK_EQ(fclose(file), 0);
+    CHECK_EQ(thrum_read_full(pair[0], text, 11), 11);
+    note("%s", text);
+    CHECK_EQ(thrum_close(pair[0]), 0);
+    return thrum_close(pair[1]);
+}
+
+TEST(sock_sendfile_sends_a_file)
+{
+    SAME_AS_ASYNCIO(by_sendfile, "from a file");
+}
+
+/*
+ *     server.bind(("127.0.0.1", 0)); server.listen()
+ *     accepting = asyncio.create_task(loop.sock_accept(server))
+ *     await loop.sock_connect(a, server.getsockname()); b, _ = await accepting
+ *     await loop.sock_sendall(a, b"met"); print((await loop.sock_recv(b, 3)).decode())      met
+ */
+struct meeting {
+    int listener, accepted;
+};
+
+static int sock_accept(void *arg)
+{
+    struct meeting *meeting = arg;
+    meeting->accepted = thrum_accept(meeting->listener, NULL, NULL);
+    return meeting->accepted < 0 ? meeting->accepted : 0;
+}
+
+static int by_connecting(void *arg)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct meeting meeting = {.listener = thrum_socket(AF_INET, SOCK_STREAM, 0)};
+    thrum_group group = THRUM_GROUP_INIT;
+    socklen_t length = sizeof address;
+    char text[4] = {0};
+    (void)arg;
+    CHECK_EQ(bind(meeting.listener, (struct sockaddr *)&address, length), 0);
+    CHECK_EQ(listen(meeting.listener, 1), 0);
+    CHECK_EQ(getsockname(meeting.listener, (struct sockaddr *)&address, &length), 0);
+    CHECK_EQ(thrum_spawn(&group, sock_accept, &meeting), 0);
+    int fd = thrum_socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_EQ(thrum_connect(fd, (struct sockaddr *)&address, length), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_write_all(fd, "met", 3), 3);
+    CHECK_EQ(thrum_read_full(meeting.accepted, text, 3), 3);
+    note("%s", text);
+    CHECK_EQ(thrum_close(fd), 0);
+    CHECK_EQ(thrum_close(meeting.accepted), 0);
+    return thrum_close(meeting.listener);
+}
+
+TEST(sock_accept_and_sock_connect_meet)
+{
+    SAME_AS_ASYNCIO(by_connecting, "met");
+}
+
+/*
+ *     found = await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+ *     print(found[0][4][1])                                                     80
+ */
+static int by_resolving(void *arg)
+{
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    (void)arg;
+    CHECK_EQ(thrum_resolve("127.0.0.1", "80", &hints, &found), 0);
+    note("%d", ntohs(((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_port));
+    freeaddrinfo(found);
+    return 0;
+}
+
+TEST(getaddrinfo_finds_an_address)
+{
+    SAME_AS_ASYNCIO(by_resolving, "80");
 }
 
 static void need_pidfds(void)

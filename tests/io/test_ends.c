@@ -41,6 +41,24 @@ static ssize_t call_recvfrom(struct hopeless *on)
     return thrum_recvfrom(on->fd, &byte, 1, 0, NULL, NULL);
 }
 
+static ssize_t call_recvmsg(struct hopeless *on)
+{
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    return thrum_recvmsg(on->fd, &message, 0);
+}
+
+static ssize_t call_splice(struct hopeless *on)
+{
+    int to[2];
+    CHECK_EQ(pipe2(to, O_CLOEXEC), 0);
+    ssize_t result = thrum_splice(on->fd, to[1], 1);
+    CHECK_EQ(thrum_close(to[0]), 0);
+    CHECK_EQ(thrum_close(to[1]), 0);
+    return result;
+}
+
 static ssize_t call_accept(struct hopeless *on)
 {
     return thrum_accept(on->fd, NULL, NULL);
@@ -56,6 +74,29 @@ static ssize_t call_poll(struct hopeless *on)
 static ssize_t call_write(struct hopeless *on)
 {
     return thrum_write(on->fd, "x", 1);
+}
+
+static ssize_t call_writev(struct hopeless *on)
+{
+    struct iovec parts[] = {{(char *)"x", 1}, {(char *)"y", 1}};
+    return thrum_writev(on->fd, parts, 2);
+}
+
+static ssize_t call_write_all(struct hopeless *on)
+{
+    return thrum_write_all(on->fd, "xy", 2);
+}
+
+static ssize_t call_sendto(struct hopeless *on)
+{
+    return thrum_sendto(on->fd, "x", 1, 0, NULL, 0);
+}
+
+static ssize_t call_sendmsg(struct hopeless *on)
+{
+    struct iovec part = {(char *)"x", 1};
+    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    return thrum_sendmsg(on->fd, &message, 0);
 }
 
 static ssize_t call_send(struct hopeless *on)
@@ -86,10 +127,16 @@ static const struct waiting_call {
     {"read_full", call_read_full, AN_EMPTY_PAIR},
     {"recv", call_recv, AN_EMPTY_PAIR},
     {"recvfrom", call_recvfrom, AN_EMPTY_PAIR},
+    {"recvmsg", call_recvmsg, AN_EMPTY_PAIR},
+    {"splice", call_splice, AN_EMPTY_PAIR},
     {"accept", call_accept, A_LISTENER},
     {"poll", call_poll, AN_EMPTY_PAIR},
     {"write", call_write, A_FULL_PAIR},
+    {"writev", call_writev, A_FULL_PAIR},
+    {"write_all", call_write_all, A_FULL_PAIR},
     {"send", call_send, A_FULL_PAIR},
+    {"sendto", call_sendto, A_FULL_PAIR},
+    {"sendmsg", call_sendmsg, A_FULL_PAIR},
     {"sendfile", call_sendfile, A_FULL_PAIR},
 };
 

@@ -300,6 +300,35 @@ static int uses_a_file(void *arg)
     return 0;
 }
 
+/* On a file system that lies in memory nothing is dropped from there, and this is a read like any other. */
+static int reads_what_is_partly_in_memory(void *arg)
+{
+    enum { ALL = 1 << 20, PART = 4096 };
+    char *text = random_bytes(ALL), *got = malloc(ALL);
+    char path[] = "/tmp/thrum-partly-XXXXXX";
+    CHECK_EQ(close(mkstemp(path)), 0);
+    int fd = thrum_open(path, O_RDWR, 0);
+    (void)arg;
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(thrum_write_all(fd, text, ALL), ALL);
+    CHECK_EQ(fsync(fd), 0);
+    CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
+    CHECK_EQ(pread(fd, got, PART, 0), PART);
+    CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+    CHECK_EQ(thrum_read(fd, got, ALL), ALL);
+    CHECK_EQ(memcmp(got, text, ALL), 0);
+    CHECK_EQ(thrum_read(fd, got, 1), 0);
+    free(got);
+    free(text);
+    return thrum_close(fd);
+}
+
+TEST(a_file_that_is_partly_in_memory_is_read_whole)
+{
+    run_on(1, reads_what_is_partly_in_memory, NULL);
+}
+
 TEST(files_and_devices_are_read_in_place)
 {
     run_on(1, uses_a_file, NULL);
