@@ -44,7 +44,7 @@ THRUM_API thrum_time thrum_deadline(void);
 
 /*
  * The same for a block. It ends the scope also at `break`, and with GNU C's or Clang's cleanup attribute also at
- * `return` and `goto`; what happened, the calls inside say.
+ * `return` and `goto`; the block has no result: look at those of the calls inside.
  */
 #define THRUM_TIMEOUT(span)  THRUM_SCOPE_BLOCK_(thrum_timeout_, span, __LINE__)
 #define THRUM_DEADLINE(when) THRUM_SCOPE_BLOCK_(thrum_deadline_, when, __LINE__)

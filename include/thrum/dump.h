@@ -17,9 +17,9 @@ extern "C" {
  * Writes all tasks of all runtimes: number, name, state, what each waits for, since when and who has that, who started
  * it, on which worker it ran last, how much of its stack it uses, and its calls; tasks that stand at the same place are
  * together. Nothing is stopped and no lock is taken, so it works while all workers are stuck, and what it says of a
- * task is true of a moment within the call; of tasks that run only that. 0, or -errno: of the first write that failed;
- * -ENOMEM; -EBUSY while another dump is being written. Any thread, also in a signal handler. Blocks its thread while
- * the descriptor does, some microseconds for each task. Never switches.
+ * task is true of a moment within the call; of a running task it says only that it runs. 0, or -errno: of the first
+ * write that failed; -ENOMEM; -EBUSY while another dump is being written. Any thread, also in a signal handler. Blocks
+ * its thread while the descriptor does, some microseconds for each task. Never switches.
  */
 THRUM_API int thrum_dump(int fd);
 

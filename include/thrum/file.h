@@ -44,7 +44,8 @@ typedef struct thrum_directory thrum_directory;
 typedef struct thrum_entry {
     const char *name; /* until the next call on this directory */
     uint64_t inode;
-    unsigned char type; /* DT_REG, DT_DIR, ... of <dirent.h>; DT_UNKNOWN where the file system does not tell */
+    /* DT_REG, DT_DIR, ... of <dirent.h> (with _DEFAULT_SOURCE); DT_UNKNOWN where the file system does not tell. */
+    unsigned char type;
 } thrum_entry;
 
 /* 0 or -errno. Never switches. */

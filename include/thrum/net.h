@@ -50,8 +50,9 @@ THRUM_API ssize_t thrum_sendmsg(int fd, const struct msghdr *message, int flags)
  */
 THRUM_API THRUM_CHECKED int thrum_dial(const char *network, const char *address, int *fd);
 
-/* A socket that listens (tcp, unix), or receives (udp, unixgram). Port 0: one that is free. 0, or -errno as above. May
- * switch and be cancelled where the address is a name; else it never does. */
+/* A socket that listens (tcp, unix), or receives (udp, unixgram). Port 0: one that is free; ":80": all addresses, of
+ * IPv4 and of IPv6. A tcp port is free again as soon as its listener is closed (SO_REUSEADDR). 0, or -errno as above.
+ * May switch and be cancelled where the address is a name; else it never does. */
 THRUM_API THRUM_CHECKED int thrum_listen(const char *network, const char *address, int *fd);
 
 /*

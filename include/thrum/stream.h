@@ -31,8 +31,8 @@ typedef struct thrum_stream_base {
     int (*close)(void *context);
 } thrum_stream_base;
 
-/* A stream over a file descriptor, which it closes in the end unless told not to; options may be NULL. 0, -ENOMEM.
- * Never switches. */
+/* A stream over a file descriptor, which it closes in the end unless told not to; options may be NULL. 0, or -ENOMEM:
+ * the descriptor is the caller's still. Never switches. */
 THRUM_API THRUM_CHECKED int thrum_stream_open(thrum_stream **stream, int fd, const thrum_stream_options *options);
 /* The same over anything; the base must live as long as the stream. */
 THRUM_API THRUM_CHECKED int thrum_stream_open_on(thrum_stream **stream, const thrum_stream_base *base, void *context,

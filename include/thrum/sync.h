@@ -151,7 +151,7 @@ THRUM_API int thrum_event_wait_until(thrum_event *event, thrum_time when);
 /* Sets it: all who wait go on, and it stays set. Never switches. */
 THRUM_API void thrum_event_set(thrum_event *event);
 
-/* From now on who comes waits again. Never switches. */
+/* From now on later waiters block again. Never switches. */
 THRUM_API void thrum_event_clear(thrum_event *event);
 
 /* Never switches. */
@@ -258,7 +258,8 @@ typedef struct thrum_barrier {
 #endif
 
 /* Waits for the others. The place in the order of coming, from 0; -EPIPE if the barrier is broken; -ECANCELED,
- * -ETIMEDOUT, -ENOMEM (no timer): then one more has to come. May switch, may be cancelled. */
+ * -ETIMEDOUT, -ENOMEM (no timer): then the caller no longer counts as one that has come. May switch, may be
+ * cancelled. */
 THRUM_API int thrum_barrier_wait(thrum_barrier *barrier);
 THRUM_API int thrum_barrier_wait_until(thrum_barrier *barrier, thrum_time when);
 

@@ -75,7 +75,8 @@ enum thrum_policy {
 
 /*
  * A group is a scope: it is opened by the task that first uses it, and that task must wait for it before the group's
- * memory goes away. Only the opener may wait; any task of the group may start more in it. The fields are the library's.
+ * memory goes away. Only the opener may wait; any task of the group may start more in it. Once its wait is over whoever
+ * spawns into it next opens it anew. The fields are the library's.
  */
 typedef struct thrum_group {
     uint16_t policy_;
@@ -134,13 +135,19 @@ THRUM_API int thrum_group_wait(thrum_group *group);
 THRUM_API void thrum_cancel(thrum_group *group);
 
 /*
- * THRUM_GROUP(g) { thrum_spawn(&g, fetch, &a); thrum_spawn(&g, fetch, &b); }
- * Opens a group for the block and waits for it at the block's end (also at `break`; not at `return` or `goto`).
- * The result is lost: wait yourself where you need it.
+ * THRUM_GROUP(g) { failed = thrum_spawn(&g, fetch, &a) || thrum_spawn(&g, fetch, &b); }
+ * Opens a group for the block and waits for it at the block's end, also at `break`, and with GNU C's or Clang's cleanup
+ * attribute also at `return` and `goto`. The result is lost: wait yourself where you need it.
  */
-#define THRUM_GROUP(name)                                                                  \
-    for (thrum_group name = THRUM_GROUP_INIT, *name##_once_ = &name; name##_once_ != NULL; \
-         (void)thrum_group_wait(&name), name##_once_ = NULL)
+#define THRUM_GROUP(name)                                                                                         \
+    for (thrum_group name __attribute__((cleanup(thrum_group_leave_))) = THRUM_GROUP_INIT, *name##_once_ = &name; \
+         name##_once_ != NULL; name##_once_ = NULL)
+
+/* What the block is made of. */
+static inline void thrum_group_leave_(thrum_group *group)
+{
+    (void)thrum_group_wait(group);
+}
 
 /* ---- Tasks ---- */
 
@@ -148,7 +155,8 @@ THRUM_API void thrum_cancel(thrum_group *group);
  * (outside of tasks, without a group that is open). Never switches. */
 THRUM_API THRUM_CHECKED int thrum_spawn(thrum_group *group, thrum_fn fn, void *arg);
 
-/* The same with a copy of *args, which the task gets and which lives as long as it. */
+/* The same with a copy of *args, of any size and aligned as malloc does, which the task gets and which lives as long as
+ * it. */
 THRUM_API THRUM_CHECKED int thrum_spawn_copy(thrum_group *group, thrum_fn fn, const void *args, size_t bytes);
 
 typedef struct thrum_task_options {

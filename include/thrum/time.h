@@ -15,17 +15,17 @@ extern "C" {
 THRUM_API int thrum_sleep(thrum_time span);
 THRUM_API int thrum_sleep_until(thrum_time when);
 
-/* A beat: each wait ends at a multiple of the period after the start, however long the work between took. */
+/* A periodic timer: each wait ends at a multiple of the period after the start, however long the work between took. */
 typedef struct thrum_timer {
     thrum_time next;
     thrum_time period;
 } thrum_timer;
 
-/* A beat that starts now. Never switches. */
+/* One that starts now. Never switches. */
 THRUM_API thrum_timer thrum_timer_every(thrum_time period);
 
-/* Waits for the next beat: how many have passed since the last wait (1; more if the work took longer than a period),
- * or -errno. May switch. */
+/* Waits for the next multiple: how many have passed since the last wait (1; more if the work took longer than a
+ * period), or -errno. May switch. */
 THRUM_API int thrum_timer_wait(thrum_timer *timer);
 
 /* A call that has been put off. */

@@ -68,6 +68,18 @@ static void explain(const struct th_fiber *fiber, const siginfo_t *info)
         th_panic_rest();
 }
 
+/* The program dies of it, and without this says no more than that. */
+static void tell_whose(int signo, const siginfo_t *info, const ucontext_t *context)
+{
+    uintptr_t sp = stack_pointer_of(context);
+    if (!th_stack_contains(sp))
+        return;
+    struct th_identity who = identity_of(th_fiber_at(sp));
+    th_report("%s %lu (%s) dies of %s at address %p", who.kind, (unsigned long)who.id, who.name,
+              signo == SIGSEGV ? "SIGSEGV" : "SIGBUS", info->si_addr);
+    th_report_backtrace(1);
+}
+
 static void pass_on(int signo, siginfo_t *info, void *context, const struct sigaction *before)
 {
     if ((before->sa_flags & SA_SIGINFO) != 0) {
@@ -78,6 +90,7 @@ static void pass_on(int signo, siginfo_t *info, void *context, const struct siga
         /* Back to the faulting instruction, which now ends the program. */
         struct sigaction standard = {.sa_handler = SIG_DFL};
         (void)th_sys_sigaction(signo, &standard, NULL);
+        tell_whose(signo, info, context);
     }
 }
 

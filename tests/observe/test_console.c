@@ -254,9 +254,10 @@ static void *look_often(void *arg)
         int fd = connect_console();
         if (fd < 0)
             continue;
-        say(fd, "workers\ntasks\n");
+        /* The console may be gone by now. */
         char some[64];
-        (void)recv(fd, some, sizeof some, 0);
+        if (send(fd, "workers\ntasks\n", 14, MSG_NOSIGNAL) > 0)
+            (void)recv(fd, some, sizeof some, 0);
         close(fd);
     }
     return NULL;

@@ -144,6 +144,38 @@ TEST(leaving_a_block_waits_for_what_was_started_in_it)
     run_on_each_count(use_blocks);
 }
 
+static int return_out_of_a_block(th_atomic32 *count)
+{
+    THRUM_GROUP(group)
+    {
+        for (int i = 0; i < 10; i++)
+            CHECK_EQ(thrum_spawn(&group, yield_and_count_me, count), 0);
+        return 42;
+    }
+    return 0;
+}
+
+static int leave_blocks_early(void *arg)
+{
+    th_atomic32 count = TH_ATOMIC_INIT(0);
+    (void)arg;
+    CHECK_EQ(return_out_of_a_block(&count), 42);
+    CHECK_EQ(count_of(&count), 10);
+    THRUM_GROUP(group)
+    {
+        CHECK_EQ(thrum_spawn(&group, yield_and_count_me, &count), 0);
+        goto out;
+    }
+out:
+    CHECK_EQ(count_of(&count), 11);
+    return 0;
+}
+
+TEST(returning_or_jumping_out_of_a_block_waits_too)
+{
+    run_on_each_count(leave_blocks_early);
+}
+
 static int use_again(void *arg)
 {
     thrum_group group = THRUM_GROUP_INIT;
