@@ -85,6 +85,9 @@ void th_deadlock_tell(const struct th_task *task)
         th_report("  %s waits for %s %p", self, waiting.kind->name, waiting.object);
     else if ((const void *)owner == waiting.object)
         th_report("  %s waits for %s to end", self, describe(owner, other));
+    else if (owner->id == 0)
+        th_report("  %s waits for %s %p, whose holder has ended without giving it back", self, waiting.kind->name,
+                  waiting.object);
     else
         th_report("  %s waits for %s %p, which %s has", self, waiting.kind->name, waiting.object,
                   describe(owner, other));

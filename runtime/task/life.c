@@ -179,7 +179,7 @@ void th_task_reference_drop(struct th_task *task)
         th_atomic32_store_relaxed(&task->references, 0);
     else
         before = th_atomic32_sub_acqrel(&task->references, 1); /* [T2] */
-    THRUM_CHECK(before != 0, "a handle of task %lu was joined or dropped once too often", (unsigned long)task->id);
+    THRUM_CHECK(before != 0, "the handle %p was joined or dropped once too often", (void *)task);
     if (before != 1)
         return;
     th_origin_forget(TH_ORIGIN_HANDLE, task->id);

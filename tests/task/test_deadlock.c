@@ -69,6 +69,36 @@ TEST(a_task_that_waits_for_what_nobody_sets_is_a_deadlock)
     }
 }
 
+static int lock_and_keep(void *arg)
+{
+    CHECK_EQ(thrum_mutex_lock(arg), 0);
+    return 0;
+}
+
+static int lock_what_an_ended_task_has(void *arg)
+{
+    thrum_mutex mutex = THRUM_MUTEX_INIT;
+    thrum_group group = THRUM_GROUP_INIT;
+    (void)arg;
+    CHECK_EQ(thrum_spawn(&group, lock_and_keep, &mutex), 0);
+    CHECK_EQ(thrum_group_wait(&group), 0);
+    CHECK_EQ(thrum_mutex_lock(&mutex), -ECANCELED);
+    return 0;
+}
+
+TEST(a_lock_whose_holder_has_ended_is_a_deadlock)
+{
+    skip_where_others_run();
+    FOR_EACH_WORKER_COUNT(workers)
+    {
+        struct kit_outcome outcome;
+        run_in_child(lock_what_an_ended_task_has, workers, -EDEADLK, &outcome);
+        CHECK_EQ(outcome.exit_code, 0);
+        CHECK_STR_HAS(outcome.errors, "waits for mutex 0x");
+        CHECK_STR_HAS(outcome.errors, "whose holder has ended without giving it back");
+    }
+}
+
 struct pair {
     thrum_mutex first, second;
     th_atomic32 both;
