@@ -66,7 +66,11 @@ int th_backend_wait(struct th_backend *backend, struct th_event *events, int mos
 {
     enum { BATCH = 32 };
     struct epoll_event told[BATCH];
-    int count = th_sys_epoll_wait(backend->set, told, most < BATCH ? most : BATCH, span);
+    int count;
+    /* Who only looks has to know; who waits is asked again. */
+    do {
+        count = th_sys_epoll_wait(backend->set, told, most < BATCH ? most : BATCH, span);
+    } while (count == -EINTR && span == 0);
     for (int i = 0; i < count; i++)
         events[i] = (struct th_event){.cookie = told[i].data.u64, .what = meaning(told[i].events)};
     return count > 0 ? count : 0;

@@ -4,6 +4,8 @@
 
 #include <thrum/time.h>
 
+#include <errno.h>
+
 enum { DATAGRAM_MOST = 64 << 10 };
 
 /* Where a delay makes one later than the next, that one has overtaken it. */
@@ -35,8 +37,9 @@ static void give(struct th_sim_flow *flow, struct th_sim_packet *packet)
     struct th_endpoint name = th_sim_own_name(flow->net, &to->place);
     struct iovec part = {.iov_base = packet->data, .iov_len = packet->bytes};
     struct msghdr message = {.msg_name = &name.address, .msg_namelen = name.length, .msg_iov = &part, .msg_iovlen = 1};
-    if (!is_cut(flow, packet->from))
-        (void)th_sys_sendmsg(packet->from->stand_in, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    bool is_gone = is_cut(flow, packet->from);
+    while (!is_gone)
+        is_gone = th_sys_sendmsg(packet->from->stand_in, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != -EINTR;
     th_sim_flow_drop(flow);
 }
 
