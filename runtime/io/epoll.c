@@ -64,13 +64,13 @@ static uint32_t meaning(uint32_t events)
 
 int th_backend_wait(struct th_backend *backend, struct th_event *events, int most, int64_t span)
 {
-    enum { BATCH = 32 };
+    enum { BATCH = 32, TRIES_MOST = 32 };
     struct epoll_event told[BATCH];
-    int count;
-    /* Who only looks has to know; who waits is asked again. */
+    int count, tries = 0;
+    /* Who only looks has to know; who waits will ask again. */
     do {
         count = th_sys_epoll_wait(backend->set, told, most < BATCH ? most : BATCH, span);
-    } while (count == -EINTR && span == 0);
+    } while (count == -EINTR && span == 0 && ++tries < TRIES_MOST);
     for (int i = 0; i < count; i++)
         events[i] = (struct th_event){.cookie = told[i].data.u64, .what = meaning(told[i].events)};
     return count > 0 ? count : 0;

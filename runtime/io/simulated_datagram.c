@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-enum { DATAGRAM_MOST = 64 << 10 };
+enum { DATAGRAM_MOST = 64 << 10, TRIES_MOST = 32 };
 
 /* Where a delay makes one later than the next, that one has overtaken it. */
 static void send_on_its_way(struct th_sim_flow *flow, size_t bytes, const struct th_sim_endpoint *from)
@@ -38,7 +38,7 @@ static void give(struct th_sim_flow *flow, struct th_sim_packet *packet)
     struct iovec part = {.iov_base = packet->data, .iov_len = packet->bytes};
     struct msghdr message = {.msg_name = &name.address, .msg_namelen = name.length, .msg_iov = &part, .msg_iovlen = 1};
     bool is_gone = is_cut(flow, packet->from);
-    while (!is_gone)
+    for (int tries = 0; !is_gone && tries < TRIES_MOST; tries++)
         is_gone = th_sys_sendmsg(packet->from->stand_in, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != -EINTR;
     th_sim_flow_drop(flow);
 }

@@ -52,16 +52,14 @@ int th_ask_connect(const char *path, struct th_link *link)
 static enum th_ask_outcome receive(const struct th_link *link, char *to, size_t most, int patience_ms, size_t *got)
 {
     bool is_ready = false;
-    int key = TH_KEY_NONE;
-    for (;;) {
-        key = th_terminal_wait(link->fd, patience_ms, &is_ready);
+    while (!is_ready) {
+        int key = th_terminal_wait(link->fd, patience_ms, &is_ready);
         if (key == TH_KEY_QUIT || key == 'q')
             return TH_ASK_QUIT;
-        if (is_ready)
-            break;
-        if (key == TH_KEY_NONE)
+        if (key != TH_KEY_NONE)
+            th_terminal_keep(key);
+        else if (!is_ready)
             return TH_ASK_SILENT;
-        th_terminal_keep(key);
     }
     ssize_t count = recv(link->fd, to, most, 0);
     if (count <= 0)

@@ -109,7 +109,8 @@ static const struct {
 /* What was typed and is not yet taken. */
 static char typed[64];
 static size_t typed_count;
-static int kept; /* a key that was given back */
+static int kept[sizeof typed]; /* keys that were given back, oldest first; what does not fit is lost */
+static size_t kept_count;
 
 static int take_key(void)
 {
@@ -164,13 +165,16 @@ int th_terminal_wait(int fd, int span_ms, bool *is_ready)
 
 void th_terminal_keep(int key)
 {
-    kept = key;
+    if (kept_count < sizeof kept / sizeof *kept)
+        kept[kept_count++] = key;
 }
 
 int th_terminal_kept(void)
 {
-    int key = kept;
-    kept = TH_KEY_NONE;
+    if (kept_count == 0)
+        return TH_KEY_NONE;
+    int key = kept[0];
+    memmove(kept, kept + 1, --kept_count * sizeof *kept);
     return key;
 }
 

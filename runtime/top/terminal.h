@@ -30,7 +30,7 @@ void th_terminal_close(void);
  * something else, and *is_ready says whether it was fd. */
 int th_terminal_wait(int fd, int span_ms, bool *is_ready);
 
-/* A key that means nothing while an answer is waited for; the last one is there when it has come. */
+/* Keys that mean nothing while an answer is waited for: they are there, in their order, when it has come. */
 void th_terminal_keep(int key);
 int th_terminal_kept(void);
 
