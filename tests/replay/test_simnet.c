@@ -531,6 +531,13 @@ TEST(datagrams_come_once_and_in_turn_where_nothing_is_asked_for)
     CHECK_EQ(count.overtaken, 0);
 }
 
+TEST(an_interruption_loses_no_datagram)
+{
+    CHECK_EQ(th_fault_plan("sendmsg:%50:EINTR"), 0);
+    CHECK_EQ(count_numbers((thrum_simnet_options){.delay_least = THRUM_MS(5)}).received, DATAGRAMS);
+    CHECK_EQ(th_fault_plan(""), 0);
+}
+
 TEST(datagrams_are_lost_doubled_and_overtaken_as_asked_for)
 {
     struct count count = count_numbers((thrum_simnet_options){.loss_percent = 50});
